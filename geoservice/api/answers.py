@@ -1,0 +1,39 @@
+"""Answers as JSON, with the cache headers that clearance demands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from layers.access import Access
+
+GEOJSON = "application/geo+json"
+JSON = "application/json"
+
+
+def json_response(
+    content: Any,  # noqa: ANN401  # any JSON value
+    *,
+    media_type: str = JSON,
+    status_code: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """An answer of JSON, written by orjson; instants come out as RFC 3339 in UTC."""
+    body = orjson.dumps(content, option=orjson.OPT_UTC_Z)
+    return Response(body, status_code, dict(headers or {}), media_type)
+
+
+def base_url(request: Request) -> str:
+    """The address of the service as the caller reached it, without a trailing slash."""
+    return str(request.base_url).rstrip("/")
+
+
+def cache_control(access: Access) -> str:
+    """What shared caches may keep: public answers for two seconds, others never."""
+    if access.credential is None:
+        return "public, max-age=0, s-maxage=2"
+    return "private, max-age=0"

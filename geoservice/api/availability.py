@@ -1,0 +1,224 @@
+"""What is free, where, and since when: search, single facilities, and the intake of figures."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Self
+
+import orjson
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import model_validator
+from starlette.responses import Response
+
+from geoservice.api.answers import GEOJSON, json_response
+from geoservice.api.parameters import CallerAccess, ServiceDatabase
+from geoservice.hours import CityHours
+from layers.access import Access, Action
+from layers.availability import (
+    MAX_RADIUS_M,
+    MAX_RESULTS,
+    FacilityStatus,
+    NearestQuery,
+    facility_status,
+    nearest_available,
+)
+from layers.errors import FeatureNotFound, InvalidBody
+from layers.extent import parse_instant
+from layers.facilities import LAYER as FACILITIES
+from layers.observations import (
+    DEFAULT_TTL_S,
+    Observation,
+    Status,
+    check_observations,
+    record_observations,
+)
+from layers.registry import get_layer
+from layers.roles import Role
+
+router = APIRouter(tags=["Availability"])
+
+MAX_BATCH = 10_000
+_LIVE = {"Cache-Control": "no-store"}
+_MAX_INTEGER = 2**31 - 1
+
+
+@router.get("/availability", summary="The nearest facilities and what is free in them")
+async def search(  # noqa: PLR0913  # one for each parameter of the resource
+    request: Request,
+    database: ServiceDatabase,
+    access: CallerAccess,
+    lon: Annotated[float, Query(ge=-180, le=180, description="Longitude, degrees")],
+    lat: Annotated[float, Query(ge=-85, le=85, description="Latitude, degrees")],
+    radius_m: Annotated[float, Query(gt=0, le=MAX_RADIUS_M, description="Metres")] = 2_000,
+    kind: Annotated[str | None, Query(max_length=100, description="Kind of facility")] = None,
+    min_available: Annotated[
+        int | None, Query(ge=0, le=_MAX_INTEGER, description="Least number of free units")
+    ] = None,
+    open_at: Annotated[
+        str | None, Query(description="Only those open at this RFC 3339 instant")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_RESULTS, description="Most facilities")] = 20,
+) -> Response:
+    """Facilities around a place, nearest first, with the newest figure of each and its age."""
+    get_layer(FACILITIES.name, access.level)
+    query = NearestQuery(
+        lon=lon,
+        lat=lat,
+        radius_m=radius_m,
+        at=datetime.now(UTC),
+        limit=limit,
+        kind=kind,
+        min_available=min_available,
+        open_at=parse_instant(open_at, "open_at") if open_at is not None else None,
+    )
+    hours: CityHours = request.app.state.hours
+    async with database.read(access) as connection:
+        found = await nearest_available(connection, access.level, query, hours)
+    return json_response(
+        {
+            "type": "FeatureCollection",
+            "numberReturned": len(found),
+            "timeStamp": query.at,
+            "features": [_feature(one) for one in found],
+        },
+        media_type=GEOJSON,
+        headers=_LIVE,
+    )
+
+
+@router.get("/availability/{feature_id}", summary="What is free in one facility")
+async def of_facility(
+    request: Request,
+    database: ServiceDatabase,
+    access: CallerAccess,
+    feature_id: Annotated[int, Path(ge=1, lt=2**53)],
+) -> Response:
+    """One facility with its newest figure and its age."""
+    get_layer(FACILITIES.name, access.level)
+    hours: CityHours = request.app.state.hours
+    async with database.read(access) as connection:
+        found = await facility_status(
+            connection, access.level, feature_id, datetime.now(UTC), hours
+        )
+    if found is None:
+        raise FeatureNotFound(FACILITIES.name, feature_id)
+    return json_response(_feature(found), media_type=GEOJSON, headers=_LIVE)
+
+
+def _feature(one: FacilityStatus) -> dict[str, Any]:
+    live = {
+        "available": one.available,
+        "capacity": one.capacity,
+        "status": one.status.name,
+        "freshness": one.freshness.name if one.freshness is not None else "unknown",
+        "observed_at": one.observed_at,
+        "age_s": round(one.age_s, 1) if one.age_s is not None else None,
+        "resource_type": one.resource_type or one.attributes.get("resource_type"),
+        "source": one.source,
+        "is_open": one.is_open,
+    }
+    if one.distance_m is not None:
+        live["distance_m"] = round(one.distance_m, 1)
+    return {
+        "type": "Feature",
+        "id": one.feature_id,
+        "geometry": {"type": "Point", "coordinates": [round(one.lon, 9), round(one.lat, 9)]},
+        "properties": {"feature_id": one.feature_id, **one.attributes, **live},
+    }
+
+
+class ObservationBody(BaseModel):
+    """One figure as a source sends it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    facility: str = Field(min_length=1, max_length=200, description="Code of the facility")
+    observed_at: AwareDatetime = Field(description="When the figure was true")
+    available: int | None = Field(None, ge=0, le=_MAX_INTEGER, description="Free units")
+    capacity: int | None = Field(None, ge=0, le=_MAX_INTEGER, description="All units in service")
+    status: str | None = Field(None, description="What the source says, in DATEX II words")
+    resource_type: str = Field("", max_length=100, description="What is counted, such as seat")
+    ttl_s: int = Field(DEFAULT_TTL_S, ge=1, le=86_400, description="Seconds that it stays fresh")
+    source: str | None = Field(None, min_length=1, max_length=100, description="Who observes")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.available is None and self.status is None:
+            message = "needs available or status"
+            raise ValueError(message)
+        if self.status is not None and self.status not in Status.__members__:
+            message = f"status is one of {', '.join(Status.__members__)}"
+            raise ValueError(message)
+        return self
+
+    def observation(self) -> Observation:
+        """The figure as the lower rooms take it."""
+        return Observation(
+            facility=self.facility,
+            observed_at=self.observed_at.astimezone(UTC),
+            available=self.available,
+            capacity=self.capacity,
+            status=Status[self.status] if self.status else Status.unknown,
+            resource_type=self.resource_type,
+            ttl_s=self.ttl_s,
+        )
+
+
+_BATCH = TypeAdapter(list[ObservationBody])
+
+
+@router.post("/observations", summary="Send figures", status_code=200)
+async def observe(request: Request, database: ServiceDatabase, access: CallerAccess) -> Response:
+    """Take in one figure or a batch (JSON object or array): all of it, or nothing.
+
+    A figure sent again changes nothing; with other numbers it corrects the one before.
+    """
+    bodies = _parse_batch(await request.body())
+    observations = [body.observation() for body in bodies]
+    source = _source(bodies, access)
+    access.require(Action.OBSERVE, source)
+    received_at = datetime.now(UTC)
+    check_observations(observations, received_at)
+    async with database.write(Role.INGEST) as connection:
+        intake = await record_observations(
+            connection, observations, source=source, received_at=received_at
+        )
+    return json_response(
+        {
+            "received": len(observations),
+            "accepted": intake.accepted,
+            "repeated": intake.repeated,
+            "corrected": intake.corrected,
+        }
+    )
+
+
+def _source(bodies: list[ObservationBody], access: Access) -> str:
+    """The one source of a batch: what it says, else the one that the key observes for."""
+    named = {body.source for body in bodies if body.source is not None}
+    if len(named) > 1:
+        raise InvalidBody("a batch has one source", "/0/source")
+    if named:
+        return named.pop()
+    scopes = {g.scope for g in access.grants if g.action is Action.OBSERVE} - {"*"}
+    return scopes.pop() if len(scopes) == 1 else "default"
+
+
+def _parse_batch(body: bytes) -> list[ObservationBody]:
+    try:
+        content = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        message = f"is not JSON: {error.msg} at character {error.pos}"
+        raise InvalidBody(message) from error
+    members = content if isinstance(content, list) else [content]
+    if not 1 <= len(members) <= MAX_BATCH:
+        message = f"takes 1 to {MAX_BATCH} figures at once"
+        raise InvalidBody(message)
+    try:
+        return _BATCH.validate_python(members)
+    except ValidationError as error:
+        first = error.errors()[0]
+        pointer = "".join(f"/{part}" for part in first["loc"])
+        raise InvalidBody(first["msg"], pointer) from error
+

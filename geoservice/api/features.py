@@ -1,0 +1,116 @@
+"""Features of a layer: pages by keyset, and single ones (OGC API Features Part 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+import orjson
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from geoservice.api.answers import GEOJSON, base_url, cache_control, json_response
+from geoservice.api.parameters import (
+    CallerAccess,
+    RequestedBBox,
+    RequestedInterval,
+    ServiceDatabase,
+)
+from layers.access import Access
+from layers.base import Layer
+from layers.errors import FeatureNotFound
+from layers.features import Cursor, FeatureQuery, select_features
+from layers.registry import get_layer
+
+router = APIRouter(tags=["Features"])
+
+MAX_LIMIT = 10_000
+
+Json = dict[str, Any]
+
+
+@router.get("/collections/{layer}/items", summary="Features of a layer")
+async def items(  # noqa: PLR0913  # one for each parameter of the standard
+    request: Request,
+    database: ServiceDatabase,
+    access: CallerAccess,
+    layer: str,
+    bbox: RequestedBBox,
+    interval: RequestedInterval,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Most features of a page")] = 10,
+    cursor: Annotated[str | None, Query(max_length=64, description="From a next link")] = None,
+) -> Response:
+    """One page of features, in the order of their ids."""
+    found = get_layer(layer, access.level)
+    after = Cursor.parse(cursor) if cursor is not None else None
+    query = FeatureQuery(interval=interval, limit=limit, bbox=bbox, after=after)
+    async with database.read(access) as connection:
+        rows = (
+            (await connection.execute(select_features(found, access.level, query))).mappings().all()
+        )
+    page = rows[:limit]
+    links = [_link(str(request.url), "self")]
+    if len(rows) > limit:
+        last = Cursor(page[-1]["feature_id"], page[-1]["began"])
+        links.append(_link(_next_url(request, last), "next"))
+    return json_response(
+        {
+            "type": "FeatureCollection",
+            "numberReturned": len(page),
+            "links": links,
+            "features": [_feature(found, access, row) for row in page],
+        },
+        media_type=GEOJSON,
+        headers={"Cache-Control": cache_control(access), "Vary": "Authorization"},
+    )
+
+
+@router.get("/collections/{layer}/items/{feature_id}", summary="One feature")
+async def item(  # noqa: PLR0913  # one for each parameter of the standard
+    request: Request,
+    database: ServiceDatabase,
+    access: CallerAccess,
+    layer: str,
+    feature_id: Annotated[int, Path(ge=1, lt=2**53)],
+    interval: RequestedInterval,
+) -> Response:
+    """One feature as it is, or as it was at ``datetime``; of an interval, its first version."""
+    found = get_layer(layer, access.level)
+    query = FeatureQuery(interval=interval, limit=1, feature_id=feature_id)
+    async with database.read(access) as connection:
+        row = (
+            (await connection.execute(select_features(found, access.level, query)))
+            .mappings()
+            .first()
+        )
+    if row is None:
+        raise FeatureNotFound(layer, feature_id)
+    here = f"{base_url(request)}/collections/{layer}"
+    links = [_link(str(request.url), "self"), _link(here, "collection", "application/json")]
+    return json_response(
+        _feature(found, access, row) | {"links": links},
+        media_type=GEOJSON,
+        headers={"Cache-Control": cache_control(access), "Vary": "Authorization"},
+    )
+
+
+def _feature(layer: Layer, access: Access, row: Mapping[Any, Any]) -> Json:
+    names = [attribute.name for attribute in layer.attributes_at(access.level)]
+    return {
+        "type": "Feature",
+        "id": row["feature_id"],
+        "geometry": orjson.Fragment(row["geometry"]),
+        "properties": {name: row[name] for name in (*names, "admin_code")},
+        "valid_during": [row["began"], row["ended"]],
+        "recorded_from": row["recorded"],
+    }
+
+
+def _next_url(request: Request, last: Cursor) -> str:
+    parameters = {**request.query_params, "cursor": str(last)}
+    return f"{base_url(request)}{request.url.path}?{urlencode(parameters)}"
+
+
+def _link(href: str, rel: str, media_type: str = GEOJSON) -> Json:
+    return {"href": href, "rel": rel, "type": media_type}

@@ -1,0 +1,92 @@
+"""What requests may say: parsing of parameters that several resources share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import Depends, Query, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+
+from geoservice.auth import get_access
+from geoservice.db import Database
+from geoservice.settings import Settings
+from layers.access import Access
+from layers.errors import InvalidParameter, UnknownParameter
+from layers.extent import BBox, TimeInterval, parse_instant
+
+
+def refuse_unknown_parameters(request: Request) -> None:
+    """Stop at a query parameter that the resource does not take, or one given twice.
+
+    Raises:
+        UnknownParameter: it is not among those of the route.
+        InvalidParameter: it is given more than once.
+    """
+    route: APIRoute = request.scope["route"]
+    known = set(_query_parameters(route.dependant))
+    seen = set()
+    for name, value in request.query_params.multi_items():
+        if name not in known:
+            raise UnknownParameter(name, sorted(known))
+        if name in seen:
+            raise InvalidParameter(name, value, "is given more than once")
+        seen.add(name)
+
+
+def _query_parameters(dependant: Dependant) -> Iterator[str]:
+    """Names of the query parameters that a route and all it depends on take."""
+    yield from (parameter.alias for parameter in dependant.query_params)
+    for part in dependant.dependencies:
+        yield from _query_parameters(part)
+
+
+def get_settings(request: Request) -> Settings:
+    """The settings of the running service."""
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+def get_database(request: Request) -> Database:
+    """The pools of this worker."""
+    database: Database = request.app.state.database
+    return database
+
+
+def get_bbox(
+    bbox: Annotated[str | None, Query(description="west,south,east,north in degrees")] = None,
+) -> BBox | None:
+    """The box asked for, if any (OGC API Features 7.15.3)."""
+    return BBox.parse(bbox) if bbox is not None else None
+
+
+def get_interval(
+    datetime_: Annotated[
+        str | None,
+        Query(alias="datetime", description="RFC 3339 instant, or interval with '/' and '..'"),
+    ] = None,
+) -> TimeInterval:
+    """The valid time asked for; now if none is (OGC API Features 7.15.4)."""
+    if datetime_ is not None:
+        return TimeInterval.parse(datetime_)
+    now = datetime.now(UTC)
+    return TimeInterval(now, now)
+
+
+def get_instant(
+    datetime_: Annotated[
+        str | None, Query(alias="datetime", description="RFC 3339 instant of valid time")
+    ] = None,
+) -> datetime | None:
+    """The instant of valid time asked for, if any."""
+    return parse_instant(datetime_) if datetime_ is not None else None
+
+
+CallerAccess = Annotated[Access, Depends(get_access)]
+ServiceSettings = Annotated[Settings, Depends(get_settings)]
+ServiceDatabase = Annotated[Database, Depends(get_database)]
+RequestedBBox = Annotated[BBox | None, Depends(get_bbox)]
+RequestedInterval = Annotated[TimeInterval, Depends(get_interval)]
+RequestedInstant = Annotated[datetime | None, Depends(get_instant)]

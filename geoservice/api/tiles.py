@@ -1,0 +1,143 @@
+"""Vector tiles, TileJSON and map styles over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from datetime import UTC, datetime
+from hashlib import blake2b
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from geoservice.api.answers import base_url, cache_control, json_response
+from geoservice.api.parameters import (
+    CallerAccess,
+    RequestedInstant,
+    ServiceDatabase,
+    ServiceSettings,
+)
+from layers.access import Access, Clearance
+from layers.base import Layer, Title
+from layers.errors import InvalidParameter, NotFoundError
+from layers.extent import BBox
+from layers.registry import get_layer, layers_at
+from tiles.matrix import TileAddress
+from tiles.style import map_style
+from tiles.tilejson import tilejson
+from tiles.vector import MEDIA_TYPE, TileOptions, render_tile
+
+router = APIRouter(tags=["Tiles"])
+
+STYLE_NAME = "city"
+_VARY = "Accept-Encoding, Authorization"
+_GZIP_FROM_BYTES = 200
+
+
+@router.get("/tiles/{layers}/{z}/{x}/{y}.mvt", summary="One vector tile")
+async def tile(  # noqa: PLR0913  # the address of a tile has four parts
+    request: Request,
+    database: ServiceDatabase,
+    settings: ServiceSettings,
+    access: CallerAccess,
+    at: RequestedInstant,
+    layers: str,
+    z: int,
+    x: int,
+    y: int,
+) -> Response:
+    """A tile of one layer or of several, joined by commas; 204 where there is nothing."""
+    wanted = _layers(layers, access.level, settings.tiles.max_layers)
+    address = TileAddress.within_matrix(z, x, y)
+    options = TileOptions(settings.tiles.extent, settings.tiles.buffer)
+    async with database.read_driver(access) as connection:
+        content = await render_tile(
+            connection, wanted, access.level, address, at or datetime.now(UTC), options
+        )
+    return await _tile_response(request, access, content, settings.tiles.gzip_level)
+
+
+@router.get("/tiles/{layers}.json", summary="TileJSON of layers")
+async def tilejson_of_layers(
+    request: Request, settings: ServiceSettings, access: CallerAccess, layers: str
+) -> Response:
+    """TileJSON 3.0.0 of one layer or of several, joined by commas."""
+    wanted = _layers(layers, access.level, settings.tiles.max_layers)
+    tiles_url = f"{base_url(request)}/tiles/{layers}/{{z}}/{{x}}/{{y}}.mvt"
+    return json_response(
+        tilejson(wanted, access.level, BBox(*settings.city.extent), tiles_url),
+        headers={"Cache-Control": cache_control(access), "Vary": "Authorization"},
+    )
+
+
+@router.get("/styles/{name}.json", summary="A map style")
+async def style(settings: ServiceSettings, access: CallerAccess, name: str) -> Response:
+    """A MapLibre style of all layers that the caller may see, with their legend."""
+    if name != STYLE_NAME:
+        message = f"there is no style {name!r}"
+        raise NotFoundError(message)
+    city = settings.city
+    return json_response(
+        map_style(
+            layers_at(access.level),
+            access.level,
+            name=name,
+            city=Title(city.name_en, city.name_zh),
+            extent=BBox(*city.extent),
+        ),
+        headers={"Cache-Control": cache_control(access), "Vary": "Authorization"},
+    )
+
+
+def _layers(names: str, level: Clearance, most: int) -> tuple[Layer, ...]:
+    """The layers of a comma-separated list, in its order.
+
+    Raises:
+        UnknownLayer: one does not exist for the level.
+        InvalidParameter: there are too many, or one is named twice.
+    """
+    parts = names.split(",")
+    if len(parts) > most:
+        raise InvalidParameter("layers", names, f"at most {most} layers at once")
+    if len(set(parts)) < len(parts):
+        raise InvalidParameter("layers", names, "names a layer twice")
+    return tuple(get_layer(part, level) for part in parts)
+
+
+async def _tile_response(
+    request: Request, access: Access, content: bytes, gzip_level: int
+) -> Response:
+    headers = {"Cache-Control": cache_control(access), "Vary": _VARY}
+    if not content:
+        return Response(status_code=204, headers=headers)
+    zipped = len(content) >= _GZIP_FROM_BYTES and _accepts_gzip(request)
+    digest = blake2b(content, digest_size=16).hexdigest()
+    headers["ETag"] = f'"{digest}{"-gzip" if zipped else ""}"'
+    if _has_already(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    if zipped:
+        # Off the event loop: zlib lets other threads run.
+        content = await asyncio.to_thread(gzip.compress, content, gzip_level, mtime=0)
+        headers["Content-Encoding"] = "gzip"
+    return Response(content, 200, headers, MEDIA_TYPE)
+
+
+def _accepts_gzip(request: Request) -> bool:
+    """Whether gzip is acceptable (RFC 9110 12.5.3): named, or a star, with a weight above 0."""
+    weights: dict[str, float] = {}
+    for part in request.headers.get("accept-encoding", "").split(","):
+        coding, _, parameter = part.strip().partition(";")
+        try:
+            weight = float(parameter.partition("=")[2]) if parameter else 1.0
+        except ValueError:
+            weight = 0.0
+        weights[coding.strip().lower()] = weight
+    return weights.get("gzip", weights.get("*", 0.0)) > 0
+
+
+def _has_already(request: Request, etag: str) -> bool:
+    """Whether If-None-Match names the tag (RFC 9110 13.1.2, weak comparison)."""
+    asked = request.headers.get("if-none-match", "")
+    return asked.strip() == "*" or etag in {
+        one.strip().removeprefix("W/") for one in asked.split(",")
+    }

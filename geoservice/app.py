@@ -1,0 +1,58 @@
+"""The HTTP application: everything put together, nothing decided here."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from fastapi import Depends, FastAPI
+
+from geoservice import __version__
+from geoservice.api import availability, collections, features, health, tiles, webmap
+from geoservice.api.parameters import refuse_unknown_parameters
+from geoservice.auth import Gate
+from geoservice.db import Database, DatabaseAddress
+from geoservice.hours import CityHours
+from geoservice.middleware import BodyLimit, RequestContext
+from geoservice.problems import install_problem_handlers
+from geoservice.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application for one set of settings; opens connections only when it starts."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        database = Database(DatabaseAddress(settings.database), settings.database.pool_size)
+        app.state.database = database
+        app.state.gate = Gate(database)
+        log.info("worker started", version=__version__)
+        yield
+        app.state.stopping = True
+        await database.close()
+        log.info("worker stopped")
+
+    app = FastAPI(
+        title=f"{settings.city.name_zh}时空信息云服务平台",
+        summary="Layers of a city with their whole history, as features, tiles and live status.",
+        version=__version__,
+        openapi_url="/api",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    app.state.settings = settings
+    app.state.stopping = False
+    app.state.hours = CityHours(settings.city.time_zone)
+    for module in (collections, features, tiles, availability, health):
+        app.include_router(module.router, dependencies=[Depends(refuse_unknown_parameters)])
+    app.include_router(webmap.router)
+    webmap.mount_assets(app)
+    install_problem_handlers(app)
+    app.add_middleware(BodyLimit, max_body_bytes=settings.http.max_body_bytes)
+    app.add_middleware(RequestContext)
+    return app

@@ -1,0 +1,54 @@
+"""The command line: ``geoservice COMMAND``; every command ends with a code that says how it went.
+
+Exit codes follow sysexits.h: 64 the command was used wrongly, 65 the data cannot be used, 69 a
+service is missing, 77 something is not permitted, 70 anything else that was foreseen.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+
+from geoservice.cli import database, keys, layer_pages, loading, sample, serving
+from geoservice.logs import configure_logs
+from geoservice.settings import LogSettings
+from layers import errors
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="geoservice",
+    help="The spatio-temporal city information service.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+serving.register(app)
+loading.register(app)
+sample.register(app)
+app.add_typer(database.app, name="db")
+app.add_typer(keys.app, name="keys")
+app.add_typer(loading.loads_app, name="loads")
+app.add_typer(layer_pages.app, name="layers")
+
+_EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
+    (errors.RequestError, 64),
+    (errors.NotFoundError, 64),
+    (errors.SourceError, 65),
+    (errors.AccessError, 77),
+    (errors.ServiceError, 69),
+    (errors.GeoserviceError, 70),
+    (ValueError, 64),
+)
+
+
+def main() -> None:
+    """Run the command line; errors made on purpose become one sentence and an exit code."""
+    configure_logs(LogSettings(level="WARNING", json_lines=False))
+    try:
+        app()
+    except (errors.GeoserviceError, ValueError) as error:
+        Console(stderr=True, soft_wrap=True).print(f"geoservice: {error}", style="red", markup=False)
+        sys.exit(next(code for kind, code in _EXIT_CODES if isinstance(error, kind)))

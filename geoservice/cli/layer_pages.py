@@ -1,0 +1,50 @@
+"""``geoservice layers``: what there is to load and to read."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from layers.registry import LAYERS, get_layer
+
+app = typer.Typer(help="The layers of the city.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_command() -> None:
+    """List the layers."""
+    table = Table("layer", "title", "标题", "geometry", "clearance", "zoom")
+    for layer in LAYERS:
+        table.add_row(
+            layer.name,
+            layer.title.en,
+            layer.title.zh,
+            layer.geometry_type.value,
+            layer.clearance.label,
+            f"{layer.minzoom}-{layer.maxzoom}",
+        )
+    Console().print(table)
+
+
+@app.command()
+def describe(name: Annotated[str, typer.Argument(help="Name of the layer")]) -> None:
+    """Tell the attributes of a layer and the column names by which they are recognised."""
+    layer = get_layer(name)
+    console = Console()
+    console.print(f"[bold]{layer.name}[/] {layer.title.en} {layer.title.zh}")
+    console.print(layer.description.en, layer.description.zh)
+    console.print("natural key:", " or ".join("+".join(key) for key in layer.natural_keys))
+    table = Table("attribute", "type", "unit", "title", "clearance", "recognised columns")
+    for attribute in layer.attributes:
+        table.add_row(
+            attribute.name,
+            attribute.type.value,
+            attribute.unit or "",
+            f"{attribute.title.en} {attribute.title.zh}",
+            layer.clearance_of(attribute).label,
+            ", ".join(attribute.aliases),
+        )
+    console.print(table)

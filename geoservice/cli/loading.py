@@ -1,0 +1,191 @@
+"""``geoservice load``: files into layers, with a progress bar and a report; ``geoservice loads``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+import yaml
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from sqlalchemy import select
+
+from geoservice.db import DatabaseAddress
+from geoservice.settings import LoadSettings, Settings
+from layers.errors import InvalidMapping, InvalidParameter, UnreadableSource
+from layers.extent import parse_instant
+from layers.registry import get_layer
+from layers.roles import Role
+from layers.system_tables import loads
+from loaders import LoadOptions, LoadReport, ReadLimits, load
+from loaders.mapping import Mapping, parse_mapping
+
+loads_app = typer.Typer(help="The history of loads.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("load")(load_command)
+
+
+class _Bars:
+    """A progress bar for each step of a load."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, Any] = {}
+
+    def step(self, name: str, done: int, total: int | None) -> None:
+        """Show that ``done`` of ``total`` rows have passed a step."""
+        if name not in self._tasks:
+            self._tasks[name] = self._progress.add_task(name, total=total)
+        self._progress.update(self._tasks[name], completed=done, total=total)
+
+
+def load_command(  # noqa: PLR0913  # one for each option
+    layer: Annotated[str, typer.Argument(help="Layer to load into")],
+    files: Annotated[list[Path], typer.Argument(help="Files, loaded as one")],
+    crs: Annotated[
+        str | None, typer.Option(help="EPSG:n, gcj02 or bd09; /yx after it for northing first")
+    ] = None,
+    encoding: Annotated[str | None, typer.Option(help="Encoding of texts, such as gb18030")] = None,
+    map_: Annotated[
+        list[str] | None,
+        typer.Option("--map", help="ATTRIBUTE=COLUMN, or a YAML file with columns, values, constants"),
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="ATTRIBUTE=VALUE for all rows")
+    ] = None,
+    key: Annotated[str | None, typer.Option(help="Columns that identify a feature: A,B")] = None,
+    valid_from: Annotated[
+        str | None, typer.Option(help="RFC 3339 instant or date since when the rows are true")
+    ] = None,
+    source_layer: Annotated[
+        str | None, typer.Option("--layer", help="Layer of a file that has several")
+    ] = None,
+    on_error: Annotated[
+        str, typer.Option(help="quarantine: keep bad rows aside; reject: refuse the whole load")
+    ] = "quarantine",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON")] = False,
+) -> None:
+    """Load files into a layer: one transaction, nothing half done, loading twice changes nothing."""
+    settings = Settings.read()
+    found = get_layer(layer)
+    if on_error not in ("quarantine", "reject"):
+        raise InvalidParameter("on_error", on_error, "is quarantine or reject")
+    for path in files:
+        if not path.exists():
+            raise UnreadableSource(path, "there is no such file")
+    options = LoadOptions(
+        city=settings.city.frame(),
+        crs=crs,
+        encoding=encoding,
+        mapping=_mapping(map_ or [], set_ or []),
+        key=tuple(part.strip() for part in key.split(",")) if key else None,
+        valid_from=parse_instant(valid_from, "valid-from") if valid_from else None,
+        source_layer=source_layer,
+        on_error="reject" if on_error == "reject" else "quarantine",
+        dry_run=dry_run,
+        limits=read_limits(settings.load),
+    )
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with (
+        Progress(*columns, TimeElapsedColumn(), console=console) as progress,
+        DatabaseAddress(settings.database).connect_loader() as connections,
+    ):
+        report = load(connections, found, files, options, _Bars(progress))
+    if as_json:
+        print(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2).decode())  # noqa: T201  # for scripts
+    else:
+        show_report(Console(), report)
+
+
+def read_limits(settings: LoadSettings) -> ReadLimits:
+    """The bounds of the settings as the loaders take them."""
+    return ReadLimits(
+        max_unpacked_bytes=settings.max_unpacked_bytes,
+        max_ratio=settings.max_ratio,
+        max_members=settings.max_members,
+        memory_bytes=settings.reader_memory_bytes,
+        timeout_s=settings.reader_timeout_s,
+    )
+
+
+def show_report(console: Console, report: LoadReport) -> None:
+    """Print what a load did."""
+    head = f"load {report.load_id} of {report.layer}" if report.load_id else "dry run"
+    console.print(f"[bold]{head}[/]: {', '.join(report.files)} in {report.seconds:.1f} s")
+    console.print(f"  coordinates  {report.crs} ({report.transformation})")
+    if report.encoding:
+        console.print(f"  encoding     {report.encoding}")
+    pairs = (f"{attribute} <- {column}" for attribute, column in report.mapping.items())
+    console.print(f"  columns      {', '.join(pairs) or 'none'}")
+    if report.unmapped:
+        console.print(f"  not used     {', '.join(report.unmapped)}")
+    table = Table("read", "new", "changed", "unchanged", "rejected")
+    counts = (report.read, report.new, report.changed, report.unchanged, report.rejected)
+    table.add_row(*(f"{count:,}" for count in counts))
+    console.print(table)
+    for reason, count in report.reasons.most_common():
+        console.print(f"  [red]{count:,}[/] {reason}", highlight=False)
+    for example in report.examples:
+        console.print(f"    row {example.row}: {example.reason}", highlight=False, markup=False)
+
+
+def _mapping(maps: list[str], constants: list[str]) -> Mapping:
+    """The mapping that the options describe, files first, single pairs over them."""
+    document: dict[str, dict[str, Any]] = {"columns": {}, "values": {}, "constants": {}}
+    for one in maps:
+        attribute, is_pair, column = one.partition("=")
+        if is_pair:
+            document["columns"][attribute] = column
+            continue
+        read = parse_mapping(_read_yaml(Path(one)))
+        document["columns"].update(read.columns)
+        document["values"].update(read.values)
+        document["constants"].update(read.constants)
+    for one in constants:
+        attribute, is_pair, value = one.partition("=")
+        if not is_pair:
+            message = f"--set {one}: needs ATTRIBUTE=VALUE"
+            raise InvalidMapping(message)
+        document["constants"][attribute] = value
+    return parse_mapping(document)
+
+
+def _read_yaml(path: Path) -> object:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        message = f"{path.name}: cannot be read as a YAML mapping"
+        raise InvalidMapping(message) from error
+
+
+@loads_app.command("list")
+def list_loads(
+    layer: Annotated[str | None, typer.Option(help="Only loads of this layer")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 20,
+) -> None:
+    """List the newest loads."""
+    statement = select(loads).order_by(loads.c.load_id.desc()).limit(limit)
+    if layer is not None:
+        statement = statement.where(loads.c.layer == get_layer(layer).name)
+    with DatabaseAddress(Settings.read().database).connect(Role.LOADER) as connection:
+        rows = connection.execute(statement).mappings().all()
+    table = Table("load", "layer", "files", "state", "recorded at", "counts")
+    for row in rows:
+        counts = row["counts"] or {}
+        table.add_row(
+            str(row["load_id"]),
+            row["layer"],
+            ", ".join(row["source"].get("files", [])),
+            row["state"],
+            row["recorded_at"].isoformat(timespec="seconds") if row["recorded_at"] else "",
+            ", ".join(f"{name} {count:,}" for name, count in counts.items()) or row["message"],
+        )
+    Console().print(table)

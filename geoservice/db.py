@@ -1,0 +1,131 @@
+"""Connections: the only place that opens any. One small pool for each role that a worker may use.
+
+Readers are in autocommit: each statement is one round trip. Nobody in a web worker logs in as the
+owner of the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import adbc_driver_postgresql.dbapi
+import psycopg
+from sqlalchemy import URL, Connection, NullPool, create_engine, make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from geoservice.cluster import Cluster
+from geoservice.settings import DatabaseSettings
+from layers.access import Access
+from layers.roles import Role, reader_role, role_name
+from loaders.options import LoadConnections
+
+APPLICATION_NAME = "geoservice"
+
+
+class DatabaseAddress:
+    """Where the database is, for every role; says nothing of secrets when shown."""
+
+    def __init__(self, settings: DatabaseSettings) -> None:
+        self._settings = settings
+        given = settings.url
+        self._given = make_url(given.get_secret_value()) if given else None
+        self.cluster = None if given else Cluster(settings.folder)
+
+    @property
+    def database(self) -> str:
+        """Name of the database; role names carry it."""
+        return (self._given.database if self._given else None) or self._settings.name
+
+    def prepare(self) -> None:
+        """Have the embedded cluster running and its database made; a given one is left alone."""
+        if self.cluster:
+            self.cluster.ensure_running()
+            self.cluster.create_database(self.database)
+
+    def url(self, role: Role) -> URL:
+        """The address for one role, for SQLAlchemy with psycopg."""
+        name = role_name(self.database, role)
+        if self.cluster:
+            return make_url(self.cluster.url(self.database, name)).set(
+                drivername="postgresql+psycopg"
+            )
+        assert_given = self._given or URL.create("postgresql")
+        if role is Role.OWNER:
+            return assert_given.set(drivername="postgresql+psycopg")
+        password = self._settings.role_password
+        return assert_given.set(
+            drivername="postgresql+psycopg",
+            username=name,
+            password=password.get_secret_value() if password else None,
+        )
+
+    def libpq_url(self, role: Role) -> str:
+        """The address for one role, for libpq; holds the password of a given database."""
+        return self.url(role).set(drivername="postgresql").render_as_string(hide_password=False)
+
+    @contextmanager
+    def connect(self, role: Role) -> Iterator[Connection]:
+        """One connection for a command; closed at the end, rolled back unless committed."""
+        engine = create_engine(self.url(role), poolclass=NullPool)
+        with engine.connect() as connection:
+            yield connection
+        engine.dispose()
+
+    @contextmanager
+    def connect_loader(self) -> Iterator[LoadConnections]:
+        """The two connections that a load needs, both as the loader role."""
+        bulk = adbc_driver_postgresql.dbapi.connect(self.libpq_url(Role.LOADER))
+        try:
+            with self.connect(Role.LOADER) as sql:
+                yield LoadConnections(sql=sql, bulk=bulk)
+        finally:
+            bulk.close()
+
+
+class Database:
+    """The pools of one worker."""
+
+    def __init__(self, address: DatabaseAddress, pool_size: int) -> None:
+        self._address = address
+        self._pool_size = pool_size
+        self._engines: dict[Role, AsyncEngine] = {}
+
+    def _engine(self, role: Role) -> AsyncEngine:
+        if role not in self._engines:
+            self._engines[role] = create_async_engine(
+                self._address.url(role),
+                pool_size=self._pool_size,
+                max_overflow=0,
+                pool_timeout=10,
+                pool_pre_ping=True,
+                connect_args={"application_name": APPLICATION_NAME, "connect_timeout": 5},
+            )
+        return self._engines[role]
+
+    @asynccontextmanager
+    async def read(self, access: Access) -> AsyncIterator[AsyncConnection]:
+        """A connection that reads what the caller may read, in autocommit."""
+        engine = self._engine(reader_role(access.level))
+        async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def read_driver(self, access: Access) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        """The same as ``read``, as psycopg's own connection, for prepared tile statements."""
+        async with self.read(access) as connection:
+            raw = await connection.get_raw_connection()
+            driver: psycopg.AsyncConnection[Any] = raw.driver_connection  # type: ignore[assignment]  # psycopg is the driver
+            yield driver
+
+    @asynccontextmanager
+    async def write(self, role: Role) -> AsyncIterator[AsyncConnection]:
+        """A transaction of a writing role: committed at the end, rolled back on an error."""
+        async with self._engine(role).begin() as connection:
+            yield connection
+
+    async def close(self) -> None:
+        """Give all connections back to the server."""
+        for engine in self._engines.values():
+            await engine.dispose()

@@ -1,0 +1,32 @@
+"""Opening hours in the city's time zone, read by a library from OSM syntax."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from opening_hours import OpeningHours, ParserError
+
+
+class CityHours:
+    """Says whether a facility is open, for ``layers.availability``."""
+
+    def __init__(self, time_zone: str) -> None:
+        self._zone = ZoneInfo(time_zone)
+
+    def __call__(self, hours: str | None, instant: datetime) -> bool | None:
+        """Whether these hours include an aware instant; None if missing or unreadable."""
+        parsed = _parse(hours) if hours else None
+        if parsed is None:
+            return None
+        local = instant.astimezone(self._zone).replace(tzinfo=None)
+        return None if parsed.is_unknown(local) else bool(parsed.is_open(local))
+
+
+@lru_cache(maxsize=10_000)
+def _parse(hours: str) -> OpeningHours | None:
+    try:
+        return OpeningHours(hours)
+    except ParserError:
+        return None

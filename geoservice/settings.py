@@ -1,0 +1,188 @@
+"""Settings of an installation: one tree, read once, frozen, handed down as it is.
+
+Every value can be given as ``GEOSERVICE_<SECTION>__<FIELD>`` in the environment or in a ``.env``
+file. Unknown names are refused, so that a typo does not pass unseen.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from geoservice.cluster import Cluster
+from layers.crs import CityFrame
+from layers.extent import BBox
+
+ENV_PREFIX = "GEOSERVICE_"
+TEST_ONLY_VARIABLES = frozenset(
+    {"GEOSERVICE_SHARED", "GEOSERVICE_CHROMIUM", "GEOSERVICE_TEST_DATABASE_URL"}
+)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CitySettings(_Section):
+    """The city that is served."""
+
+    name_en: str = Field("Shenzhen", description="Name in English")
+    name_zh: str = Field("深圳市", description="Name in Chinese")
+    extent: tuple[float, float, float, float] = Field(
+        (113.75, 22.40, 114.65, 22.87),
+        description="West, south, east, north; longitude and latitude in degrees",
+    )
+    plane_srid: int = Field(4547, description="EPSG code of the plane system, metres", gt=0)
+    time_zone: str = Field("Asia/Shanghai", description="IANA name of the time zone")
+
+    @field_validator("extent")
+    @classmethod
+    def _extent_is_a_box(
+        cls, value: tuple[float, float, float, float]
+    ) -> tuple[float, float, float, float]:
+        west, south, east, north = value
+        if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
+            message = "needs west < east within 180 and south < north within 90 degrees"
+            raise ValueError(message)
+        return value
+
+    def frame(self) -> CityFrame:
+        """The city as the lower rooms take it."""
+        return CityFrame(
+            name=self.name_en,
+            extent=BBox(*self.extent),
+            plane_srid=self.plane_srid,
+            time_zone=self.time_zone,
+        )
+
+
+class DatabaseSettings(_Section):
+    """Where the data are: an embedded cluster, unless a URL is given."""
+
+    url: SecretStr | None = Field(
+        None,
+        description="postgresql:// URL of a given database as its owner role; none: embedded",
+    )
+    role_password: SecretStr | None = Field(
+        None, description="Password of the other roles of a given database"
+    )
+    folder: Path = Field(
+        default_factory=Cluster.default_folder,
+        description="Folder of the embedded cluster, outside any checkout",
+    )
+    name: str = Field(
+        "geoservice",
+        pattern=r"^[a-z][a-z0-9_]{0,30}$",
+        description="Name of the database; role names carry it",
+    )
+    pool_size: int = Field(
+        4, ge=1, le=64, description="Connections of a worker for each clearance"
+    )
+
+
+class HttpSettings(_Section):
+    """The HTTP service."""
+
+    host: str = Field("127.0.0.1", description="Address to listen at")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen at; 0 takes a free one")
+    workers: int = Field(1, ge=1, le=64, description="Worker processes")
+    max_body_bytes: int = Field(
+        5_000_000, ge=1_000, description="Largest request body, in bytes"
+    )
+    shutdown_s: int = Field(
+        10, ge=1, le=300, description="Seconds that open requests have at shutdown"
+    )
+
+
+class TileSettings(_Section):
+    """Vector tiles."""
+
+    extent: int = Field(4096, ge=256, le=8192, description="Units across a tile")
+    buffer: int = Field(64, ge=0, le=1024, description="Units beyond the edge of a tile")
+    gzip_level: int = Field(4, ge=1, le=9, description="gzip level of tiles")
+    max_layers: int = Field(16, ge=1, le=64, description="Most layers of a composite tile")
+
+
+class LoadSettings(_Section):
+    """Bounds on files to be loaded."""
+
+    max_unpacked_bytes: int = Field(
+        20_000_000_000, ge=1_000, description="Most bytes that an archive may unpack to"
+    )
+    max_ratio: int = Field(
+        200, ge=2, description="Largest ratio of unpacked to packed bytes of an archive"
+    )
+    max_members: int = Field(1_000, ge=1, description="Most members of an archive")
+    reader_memory_bytes: int = Field(
+        4_000_000_000, ge=500_000_000, description="Most memory of the reading process"
+    )
+    reader_timeout_s: int = Field(3_600, ge=1, description="Longest time of reading one file")
+
+
+class LogSettings(_Section):
+    """Logs."""
+
+    level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level")
+    json_lines: bool = Field(False, description="One JSON object a line instead of text")
+
+
+class Settings(BaseSettings):
+    """All settings of an installation."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter="__",
+        env_file=".env",
+        extra="forbid",
+        frozen=True,
+    )
+
+    city: CitySettings = CitySettings()
+    database: DatabaseSettings = Field(default_factory=DatabaseSettings)
+    http: HttpSettings = HttpSettings()
+    tiles: TileSettings = TileSettings()
+    load: LoadSettings = LoadSettings()
+    log: LogSettings = LogSettings()
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str] | None = None) -> Self:
+        """The settings of the environment, after refusing names that mean nothing.
+
+        Raises:
+            ValueError: a GEOSERVICE_ variable is no setting, or a value is not allowed.
+        """
+        refuse_unknown_variables(os.environ if environment is None else environment)
+        return cls()
+
+
+@cache
+def known_variables() -> frozenset[str]:
+    """The names of all variables that set something."""
+    names = set()
+    for section, field in Settings.model_fields.items():
+        model = field.annotation
+        names.add(f"{ENV_PREFIX}{section}".upper())
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            names.update(f"{ENV_PREFIX}{section}__{name}".upper() for name in model.model_fields)
+    return frozenset(names)
+
+
+def refuse_unknown_variables(environment: Mapping[str, str]) -> None:
+    """Stop at a GEOSERVICE_ variable that sets nothing.
+
+    Raises:
+        ValueError: naming the variable.
+    """
+    for name in environment:
+        upper = name.upper()
+        if not upper.startswith(ENV_PREFIX) or upper in TEST_ONLY_VARIABLES:
+            continue
+        if upper not in known_variables():
+            message = f"{name} is not a setting; see docs/reference/settings.md"
+            raise ValueError(message)

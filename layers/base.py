@@ -1,0 +1,251 @@
+"""The layer descriptor: what a layer of the city is, said once, in one frozen object.
+
+Tables, views, grants, column mapping, checks, collections, queryables, tile SQL, TileJSON, styles
+and the pages of the reference are all derived from a ``Layer``. A descriptor holds facts only; it
+opens no connection and knows no file format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+
+from layers.access import Clearance
+
+STORAGE_SRID = 4490
+TILE_SRID = 3857
+
+
+class AttributeType(StrEnum):
+    """Types that an attribute may have, whatever file it comes from."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    TIMESTAMP = "timestamp"
+
+
+class GeometryType(StrEnum):
+    """Geometry types of layers; a trailing Z means that every vertex has an elevation."""
+
+    POINT = "Point"
+    POINT_Z = "PointZ"
+    LINE_STRING_Z = "LineStringZ"
+    MULTI_LINE_STRING = "MultiLineString"
+    MULTI_POLYGON = "MultiPolygon"
+
+    @property
+    def has_z(self) -> bool:
+        """Whether vertices carry an elevation in metres."""
+        return self.value.endswith("Z")
+
+    @property
+    def is_multi(self) -> bool:
+        """Whether single parts are promoted to a collection of one."""
+        return self.value.startswith("Multi")
+
+    @property
+    def dimension(self) -> int:
+        """0 for points, 1 for lines, 2 for areas."""
+        return {"Point": 0, "LineString": 1, "Polygon": 2}[self.simple_name]
+
+    @property
+    def simple_name(self) -> str:
+        """The type without Multi and Z, such as ``LineString``."""
+        return self.value.removeprefix("Multi").removesuffix("Z")
+
+
+@dataclass(frozen=True)
+class Title:
+    """A name for people, in English and in Chinese."""
+
+    en: str
+    zh: str
+
+    def as_json(self) -> dict[str, str]:
+        """``{"en": ..., "zh": ...}``."""
+        return {"en": self.en, "zh": self.zh}
+
+
+@dataclass(frozen=True)
+class Code:
+    """One entry of a code list; ``color`` is ``#rrggbb`` where a standard fixes one."""
+
+    code: str
+    title: Title
+    color: str | None = None
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CodeList:
+    """A closed or open list of codes; values outside a closed list are rejected."""
+
+    name: str
+    codes: tuple[Code, ...]
+    source: str
+    closed: bool = True
+
+    @cached_property
+    def by_word(self) -> Mapping[str, str]:
+        """Every word that means a code (the code, its titles, its aliases), case folded."""
+        words: dict[str, str] = {}
+        for entry in self.codes:
+            for word in (entry.code, entry.title.zh, entry.title.en, *entry.aliases):
+                words.setdefault(word.casefold(), entry.code)
+        return words
+
+    @cached_property
+    def by_code(self) -> Mapping[str, Code]:
+        """The entries by their code."""
+        return {entry.code: entry for entry in self.codes}
+
+
+@dataclass(frozen=True)
+class Derived:
+    """An attribute that follows from another one, never from a file's column.
+
+    Attributes:
+        attribute: The attribute it follows from.
+        mapping: Value of that attribute to value of this one; a missing one gives null.
+        prefix: Else: so many leading characters of it.
+    """
+
+    attribute: str
+    mapping: Mapping[str, str] | None = None
+    prefix: int | None = None
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One attribute of a layer.
+
+    Attributes:
+        name: Column name; carries the unit where the type has none (``diameter_mm``).
+        aliases: Column names by which files know it, English and Chinese; compared case folded and
+            without spaces and underscores, and to the 10 bytes that a DBF keeps.
+        clearance: The level from which the attribute may be read; None means the layer's own.
+        in_tile: Whether tiles carry it (what the style or a label needs), so tiles stay small.
+        minimum: Least value allowed, in ``unit``.
+        maximum: Greatest value allowed, in ``unit``.
+        pattern: Regular expression (RE2 syntax) that the whole text must match.
+    """
+
+    name: str
+    type: AttributeType
+    title: Title
+    aliases: tuple[str, ...] = ()
+    unit: str | None = None
+    codes: CodeList | None = None
+    clearance: Clearance | None = None
+    required: bool = False
+    in_tile: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    pattern: str | None = None
+    derived: Derived | None = None
+
+
+@dataclass(frozen=True)
+class RowClearance:
+    """How the clearance of a row follows from a coded attribute."""
+
+    attribute: str
+    by_code: Mapping[str, Clearance]
+    default: Clearance = Clearance.RESTRICTED
+
+    def of(self, code: str | None) -> Clearance:
+        """The clearance of a row whose attribute has this code; unknown codes get the default."""
+        return self.by_code.get(code or "", self.default)
+
+
+@dataclass(frozen=True)
+class EndNodes:
+    """A segment whose file gives no geometry gets it from its two nodes.
+
+    The axis elevation at each end is the elevation given, or ground minus depth, moved from crown
+    or invert to the axis by half the height of the pipe.
+    """
+
+    layer: str
+    start: str
+    end: str
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a layer is drawn, apart from any renderer.
+
+    Attributes:
+        color: ``#rrggbb`` where no code decides.
+        color_by: Attribute whose code list carries the colours.
+        width_px: Line width, or diameter of a point, at zoom 16.
+        opacity: 0 to 1.
+        label: Attribute drawn as text.
+        label_minzoom: Zoom from which labels are drawn.
+        live: Whether the colour follows the live status of the feature.
+        dashed: Whether lines are dashed.
+    """
+
+    color: str
+    color_by: str | None = None
+    width_px: float = 1.5
+    opacity: float = 1.0
+    outline: str | None = None
+    label: str | None = None
+    label_minzoom: int = 15
+    live: bool = False
+    dashed: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A layer of the city. See ``docs/how-to/add-a-layer.md`` for a worked example.
+
+    Attributes:
+        natural_keys: Attribute tuples that identify a feature, best first; the first whose columns
+            a file has is used.
+        valid_from: Date attribute from which a feature that is new to the database holds true.
+        clearance: Reading level of the layer: below it the layer does not exist.
+        row_clearance: How rows get their own level; None gives every row the layer's.
+        knn_by: Attribute by which nearest-neighbour searches are limited (indexed together).
+        minzoom: First zoom at which tiles hold the layer.
+        maxzoom: Last zoom at which tiles are made; clients scale beyond it.
+    """
+
+    name: str
+    title: Title
+    description: Title
+    geometry_type: GeometryType
+    attributes: tuple[Attribute, ...]
+    natural_keys: tuple[tuple[str, ...], ...]
+    style: Style
+    clearance: Clearance = Clearance.RESTRICTED
+    row_clearance: RowClearance | None = None
+    valid_from: str | None = None
+    end_nodes: EndNodes | None = None
+    knn_by: str | None = None
+    minzoom: int = 12
+    maxzoom: int = 17
+    group: Title = field(default=Title("Other", "其他"))
+
+    @cached_property
+    def attribute(self) -> Mapping[str, Attribute]:
+        """The attributes by name."""
+        return {attribute.name: attribute for attribute in self.attributes}
+
+    def clearance_of(self, attribute: Attribute) -> Clearance:
+        """The level from which an attribute may be read: the higher of layer's and its own."""
+        return max(self.clearance, attribute.clearance or Clearance.PUBLIC)
+
+    def attributes_at(self, level: Clearance) -> tuple[Attribute, ...]:
+        """The attributes that a level may read, in order; none below the layer's clearance."""
+        return tuple(a for a in self.attributes if self.clearance_of(a) <= level)
+
+    def tile_attributes_at(self, level: Clearance) -> tuple[Attribute, ...]:
+        """The attributes that tiles carry at a level."""
+        return tuple(a for a in self.attributes_at(level) if a.in_tile)

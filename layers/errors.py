@@ -1,0 +1,203 @@
+"""Every error that the service raises on purpose, in one tree, by who can act on it.
+
+    GeoserviceError
+     ├ RequestError          the caller can mend it
+     │  ├ InvalidParameter
+     │  ├ UnknownParameter
+     │  ├ InvalidBody
+     │  └ BodyTooLarge
+     ├ NotFoundError         nothing there, or nothing that this caller may know of
+     │  ├ UnknownLayer
+     │  ├ FeatureNotFound
+     │  └ TileOutsideMatrix
+     ├ AccessError
+     │  ├ NotAuthenticated
+     │  └ NotPermitted
+     ├ ConflictError
+     │  └ LoadInProgress
+     ├ SourceError           the owner of the data can mend it
+     │  ├ UnreadableSource
+     │  ├ UnsafeArchive
+     │  ├ MissingColumn
+     │  ├ UnknownCRS
+     │  └ InvalidMapping
+     └ ServiceError          the operator can mend it
+        ├ ClusterError
+        ├ MigrationError
+        ├ DatabaseUnavailable
+        └ QueryTimedOut
+
+Errors carry fields, not only text; what HTTP makes of them is decided in ``geoservice.problems``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+
+class GeoserviceError(Exception):
+    """Base of all errors that the service raises on purpose; ``str()`` is fit for its reader."""
+
+
+class RequestError(GeoserviceError):
+    """A request that its caller can mend."""
+
+
+class InvalidParameter(RequestError):
+    """A parameter has a value that cannot be used."""
+
+    def __init__(self, name: str, value: object, reason: str) -> None:
+        super().__init__(f"{name}: {reason}")
+        self.name = name
+        self.value = value
+        self.reason = reason
+
+
+class UnknownParameter(RequestError):
+    """A parameter is not one of those that the resource takes."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(f"{name} is not a parameter here; known: {', '.join(known) or 'none'}")
+        self.name = name
+        self.known = tuple(known)
+
+
+class InvalidBody(RequestError):
+    """A request body is not what the resource takes; ``pointer`` is an RFC 6901 JSON pointer."""
+
+    def __init__(self, reason: str, pointer: str = "") -> None:
+        super().__init__(f"{pointer or 'body'}: {reason}")
+        self.reason = reason
+        self.pointer = pointer
+
+
+class BodyTooLarge(RequestError):
+    """A request body is larger than the resource takes."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"the body is larger than {limit_bytes} bytes")
+        self.limit_bytes = limit_bytes
+
+
+class NotFoundError(GeoserviceError):
+    """Nothing is there, or nothing that this caller may know of."""
+
+
+class UnknownLayer(NotFoundError):
+    """A layer does not exist or is hidden from the caller."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no layer {name!r}")
+        self.name = name
+
+
+class FeatureNotFound(NotFoundError):
+    """A feature does not exist at the instant asked for, or is hidden from the caller."""
+
+    def __init__(self, layer: str, feature_id: int | str) -> None:
+        super().__init__(f"{layer} has no feature {feature_id} at that instant")
+        self.layer = layer
+        self.feature_id = feature_id
+
+
+class TileOutsideMatrix(NotFoundError):
+    """A tile address lies outside its tile matrix."""
+
+    def __init__(self, z: int, x: int, y: int) -> None:
+        super().__init__(f"tile {z}/{x}/{y} lies outside the tile matrix")
+        self.z, self.x, self.y = z, x, y
+
+
+class AccessError(GeoserviceError):
+    """A caller may not do what was asked."""
+
+
+class NotAuthenticated(AccessError):
+    """A credential is missing where one is needed, or the one given is not valid."""
+
+
+class NotPermitted(AccessError):
+    """A credential is valid and does not allow what was asked."""
+
+
+class ConflictError(GeoserviceError):
+    """What was asked cannot be done beside what is under way."""
+
+
+class LoadInProgress(ConflictError):
+    """Another publication holds the lock of the layer."""
+
+    def __init__(self, layer: str) -> None:
+        super().__init__(f"another load of {layer} is being published; try again when it has ended")
+        self.layer = layer
+
+
+class SourceError(GeoserviceError):
+    """A source that the owner of the data can mend."""
+
+
+class UnreadableSource(SourceError):
+    """A file cannot be read as what it claims to be."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path.name}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class UnsafeArchive(SourceError):
+    """An archive would unpack to more than the bounds allow, or holds names that leave it."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path.name}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class MissingColumn(SourceError):
+    """A column that the layer requires is not in the file and no mapping names it."""
+
+    def __init__(self, path: Path, attribute: str, columns: Sequence[str]) -> None:
+        super().__init__(
+            f"{path.name}: no column for {attribute!r}; the file has: {', '.join(columns)}. "
+            f"Name one with --map {attribute}=COLUMN, or give a constant with --set"
+        )
+        self.path = path
+        self.attribute = attribute
+        self.columns = tuple(columns)
+
+
+class UnknownCRS(SourceError):
+    """A coordinate reference system is missing, unknown, or has no trustworthy way to CGCS2000."""
+
+    def __init__(self, path: Path, reason: str, candidates: Sequence[str] = ()) -> None:
+        hint = f". Candidates that put it in the city: {'; '.join(candidates)}" if candidates else ""
+        super().__init__(f"{path.name}: {reason}{hint}")
+        self.path = path
+        self.reason = reason
+        self.candidates = tuple(candidates)
+
+
+class InvalidMapping(SourceError):
+    """A mapping names an attribute or a column that does not exist."""
+
+
+class ServiceError(GeoserviceError):
+    """A fault that the operator of the service can mend."""
+
+
+class ClusterError(ServiceError):
+    """The embedded PostgreSQL cluster cannot be made, started or used."""
+
+
+class MigrationError(ServiceError):
+    """The database is not in the shape that this version of the service needs."""
+
+
+class DatabaseUnavailable(ServiceError):
+    """The database does not answer."""
+
+
+class QueryTimedOut(ServiceError):
+    """A statement ran longer than it may."""

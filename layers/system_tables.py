@@ -1,0 +1,154 @@
+"""Tables that are no layers: loads, quarantine, keys, and live observations.
+
+Observations are narrow on purpose, so that a thousand million fit: a series says once what is
+measured where, an observation carries its number. Native monthly partitions are made on demand by
+``city.ensure_observation_partition``.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from layers.tables import metadata
+
+_INSTANT = DateTime(timezone=True)
+
+loads = Table(
+    "loads",
+    metadata,
+    Column("load_id", BigInteger, Identity(), primary_key=True),
+    Column("layer", Text, nullable=False),
+    Column("source", JSONB, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("started_at", _INSTANT, nullable=False, server_default=func.clock_timestamp()),
+    Column("recorded_at", _INSTANT, comment="the recorded instant of the publication"),
+    Column("valid_from", _INSTANT),
+    Column("counts", JSONB),
+    Column("message", Text),
+    Column("undoes", BigInteger, ForeignKey("city.loads.load_id")),
+    CheckConstraint("state IN ('staging', 'published', 'failed')", name="loads_state_known"),
+    Index("loads_by_layer", "layer", "recorded_at"),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("load_id", BigInteger, ForeignKey("city.loads.load_id"), nullable=False),
+    Column("row_number", BigInteger, nullable=False),
+    Column("natural_key", Text),
+    Column("reasons", ARRAY(Text), nullable=False),
+    Column("original", JSONB, nullable=False),
+    Column("clearance", SmallInteger, nullable=False),
+    Index("quarantine_by_load", "load_id", "row_number"),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("key_id", BigInteger, Identity(), primary_key=True),
+    Column("label", Text, nullable=False),
+    Column("key_hash", Text, nullable=False, unique=True),
+    Column("clearance", SmallInteger, nullable=False),
+    Column("grants", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("created_at", _INSTANT, nullable=False, server_default=func.now()),
+    Column("expires_at", _INSTANT),
+    Column("revoked_at", _INSTANT),
+    CheckConstraint("clearance BETWEEN 0 AND 3", name="api_keys_clearance_known"),
+)
+
+series = Table(
+    "series",
+    metadata,
+    Column("series_id", Integer, Identity(), primary_key=True),
+    Column("layer", Text, nullable=False),
+    Column("feature_id", BigInteger, nullable=False),
+    Column("property", Text, nullable=False, comment="what is observed, such as availability"),
+    Column("resource_type", Text, nullable=False, server_default=text("''")),
+    Column("unit", Text),
+    Column("source", Text, nullable=False),
+    Column("ttl_s", Integer, nullable=False),
+    Column("clearance", SmallInteger, nullable=False),
+    UniqueConstraint(
+        "feature_id", "property", "resource_type", "source", name="series_one_per_property"
+    ),
+    CheckConstraint("ttl_s > 0", name="series_ttl_positive"),
+)
+
+observations = Table(
+    "observations",
+    metadata,
+    Column("series_id", Integer, primary_key=True),
+    Column("observed_at", _INSTANT, primary_key=True),
+    Column("received_at", _INSTANT, nullable=False),
+    Column("value", Double),
+    Column("available", Integer),
+    Column("capacity", Integer),
+    Column("status", SmallInteger, nullable=False, server_default=text("0")),
+    postgresql_partition_by="RANGE (observed_at)",
+)
+
+observation_corrections = Table(
+    "observation_corrections",
+    metadata,
+    Column("series_id", Integer, nullable=False),
+    Column("observed_at", _INSTANT, nullable=False),
+    Column("received_at", _INSTANT, nullable=False),
+    Column("value", Double),
+    Column("available", Integer),
+    Column("capacity", Integer),
+    Column("status", SmallInteger, nullable=False),
+    Column("corrected_at", _INSTANT, nullable=False, server_default=func.now()),
+    Index("observation_corrections_by_key", "series_id", "observed_at"),
+)
+
+series_status = Table(
+    "series_status",
+    metadata,
+    Column("series_id", Integer, ForeignKey("city.series.series_id"), primary_key=True),
+    Column("feature_id", BigInteger, nullable=False),
+    Column("observed_at", _INSTANT, nullable=False),
+    Column("received_at", _INSTANT, nullable=False),
+    Column("value", Double),
+    Column("available", Integer),
+    Column("capacity", Integer),
+    Column("status", SmallInteger, nullable=False),
+    Index("series_status_by_feature", "feature_id"),
+)
+
+installation = Table(
+    "installation",
+    metadata,
+    Column("singleton", Boolean, primary_key=True, server_default=text("true")),
+    Column("views_fingerprint", Text),
+    CheckConstraint("singleton", name="installation_one_row"),
+)
+
+ALL: tuple[Table, ...] = (
+    loads,
+    quarantine,
+    api_keys,
+    series,
+    observations,
+    observation_corrections,
+    series_status,
+    installation,
+)
+"""In the order in which they are made."""

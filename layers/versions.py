@@ -1,0 +1,91 @@
+"""Which versions hold at an instant or in an interval: the one place that knows the time model.
+
+Readers name the views of their role (``FROM pipelines``). A read is a UNION ALL of two branches, so
+that the present does not pay for the past: versions without an end that have begun, and the few
+that have an end. Each branch matches the partial indexes of ``layers.ddl``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import lru_cache
+
+from geoalchemy2 import Geometry
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    DateTime,
+    Select,
+    TableClause,
+    and_,
+    bindparam,
+    func,
+    select,
+    table,
+    union_all,
+)
+from sqlalchemy import column as sql_column
+from sqlalchemy.dialects.postgresql import TSTZRANGE, Range
+
+from layers.access import Clearance
+from layers.base import STORAGE_SRID, TILE_SRID, Layer
+from layers.extent import TimeInterval
+from layers.tables import sql_type
+from layers.views import readable_columns
+
+Condition = Callable[[TableClause], ColumnElement[bool]]
+"""Makes a condition on one branch of a read."""
+
+
+@lru_cache(maxsize=256)
+def readable(layer: Layer, level: Clearance) -> TableClause:
+    """The view of a layer as a level sees it, by its plain name."""
+    types = {attribute.name: sql_type(attribute) for attribute in layer.attributes}
+    types["valid_during"] = types["recorded_during"] = TSTZRANGE()
+    types["geom"] = Geometry(srid=STORAGE_SRID)
+    types["geom_3857"] = Geometry(srid=TILE_SRID)
+    return table(
+        layer.name, *(sql_column(name, types.get(name)) for name in readable_columns(layer, level))
+    )
+
+
+def at_parameter() -> ColumnElement[datetime]:
+    """The bound instant ``at`` that instant reads take; aware."""
+    return bindparam("at", type_=DateTime(timezone=True))
+
+
+def select_at(
+    view: TableClause, columns: Sequence[ColumnElement[object]], conditions: Sequence[Condition]
+) -> CompoundSelect[tuple[object, ...]]:
+    """Held versions that hold at the bound instant ``at``."""
+    at = at_parameter()
+    began = func.lower(view.c.valid_during) <= at
+    holds = view.c.valid_during.op("@>")(at)
+    return _two_branches(view, columns, conditions, began, holds)
+
+
+def select_during(
+    view: TableClause,
+    columns: Sequence[ColumnElement[object]],
+    conditions: Sequence[Condition],
+    interval: TimeInterval,
+) -> CompoundSelect[tuple[object, ...]]:
+    """Held versions that hold at some instant of a closed interval."""
+    asked = Range(interval.start, interval.end, bounds="[]")
+    overlaps = view.c.valid_during.op("&&")(bindparam("during", asked, type_=TSTZRANGE))
+    return _two_branches(view, columns, conditions, overlaps, overlaps)
+
+
+def _two_branches(
+    view: TableClause,
+    columns: Sequence[ColumnElement[object]],
+    conditions: Sequence[Condition],
+    when_open: ColumnElement[bool],
+    when_ended: ColumnElement[bool],
+) -> CompoundSelect[tuple[object, ...]]:
+    def branch(*when: ColumnElement[bool]) -> Select[tuple[object, ...]]:
+        return select(*columns).where(and_(*when, *(make(view) for make in conditions)))
+
+    is_open = func.upper_inf(view.c.valid_during)
+    return union_all(branch(is_open, when_open), branch(~is_open, when_ended))

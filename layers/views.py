@@ -1,0 +1,136 @@
+"""What each clearance may read, as database objects: one schema of views and grants per level.
+
+Schema ``read_<level>`` has one view per layer over exactly the partitions and columns of the level.
+The level's login role has USAGE there and nothing else, so an injected statement reads neither a
+hidden column nor a hidden row. Readers' SQL says plain ``FROM pipelines``. Views are UNION ALL over
+partitions, which the planner flattens, so the GiST index of each partition is used (row-level
+security would lose it: PostGIS operators are not leakproof).
+
+The statements follow today's descriptors and are made anew whenever these change.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+from layers.access import Clearance
+from layers.base import Layer
+from layers.registry import LAYERS, layers_at
+from layers.roles import Role, reader_role, role_name
+from layers.tables import SCHEMA, partition_name, past_name, row_clearances
+
+STAGING_SCHEMA = "staging"
+FACILITY_STATUS = "facility_status"
+
+
+def read_schema(level: Clearance) -> str:
+    """Name of the schema of views of a level."""
+    return f"read_{level.label}"
+
+
+def readable_columns(layer: Layer, level: Clearance) -> tuple[str, ...]:
+    """Columns of a layer's view at a level, in order.
+
+    The natural key and the load are left out: a key may be made of hidden attributes.
+    """
+    attributes = tuple(attribute.name for attribute in layer.attributes_at(level))
+    return (
+        "feature_id",
+        *attributes,
+        "admin_code",
+        "clearance",
+        "valid_during",
+        "recorded_during",
+        "geom",
+        "geom_3857",
+    )
+
+
+def view_statements(database: str) -> list[str]:
+    """All statements that make the read schemas and the grants of a database."""
+    statements = []
+    for level in Clearance:
+        statements += _schema_statements(level)
+        statements += [
+            _layer_view(layer, level, table_name)
+            for layer in layers_at(level)
+            for table_name in (layer.name, past_name(layer))
+        ]
+        statements += _observation_views(level)
+        statements += _reader_grants(database, level)
+    return statements + _writer_grants(database)
+
+
+def fingerprint(statements: list[str]) -> str:
+    """Short stable text that changes when any statement does."""
+    return blake2b("\n".join(statements).encode(), digest_size=16).hexdigest()
+
+
+def _schema_statements(level: Clearance) -> list[str]:
+    name = read_schema(level)
+    return [f"DROP SCHEMA IF EXISTS {name} CASCADE", f"CREATE SCHEMA {name}"]
+
+
+def _layer_view(layer: Layer, level: Clearance, table_name: str) -> str:
+    columns = ", ".join(readable_columns(layer, level))
+    branches = "\nUNION ALL\n".join(
+        f"SELECT {columns} FROM {SCHEMA}.{partition_name(table_name, clearance)}"
+        for clearance in row_clearances(layer)
+        if clearance <= level
+    )
+    return f"CREATE VIEW {read_schema(level)}.{table_name} AS\n{branches}"
+
+
+def _observation_views(level: Clearance) -> list[str]:
+    schema = read_schema(level)
+    status = (
+        "series_id, observed_at, received_at, value, "
+        "available, capacity, status"
+    )
+    return [
+        f"CREATE VIEW {schema}.series AS SELECT series_id, layer, feature_id, property, "
+        f"resource_type, unit, source, ttl_s FROM {SCHEMA}.series WHERE clearance <= {level:d}",
+        f"CREATE VIEW {schema}.{FACILITY_STATUS} AS SELECT s.feature_id, s.resource_type, "
+        "s.source, s.ttl_s, t.observed_at, t.received_at, t.available, t.capacity, t.status "
+        f"FROM {SCHEMA}.series s JOIN {SCHEMA}.series_status t USING (series_id) "
+        f"WHERE s.property = 'availability' AND s.clearance <= {level:d}",
+        f"CREATE VIEW {schema}.observations AS SELECT {status} FROM {SCHEMA}.observations o "
+        f"WHERE EXISTS (SELECT FROM {SCHEMA}.series s "
+        f"WHERE s.series_id = o.series_id AND s.clearance <= {level:d})",
+    ]
+
+
+def _reader_grants(database: str, level: Clearance) -> list[str]:
+    schema, role = read_schema(level), role_name(database, reader_role(level))
+    return [
+        f'GRANT USAGE ON SCHEMA {schema} TO "{role}"',
+        f'GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO "{role}"',
+    ]
+
+
+def _writer_grants(database: str) -> list[str]:
+    loader = f'"{role_name(database, Role.LOADER)}"'
+    ingest = f'"{role_name(database, Role.INGEST)}"'
+    gate = f'"{role_name(database, Role.GATE)}"'
+    tables = ", ".join(
+        f"{SCHEMA}.{name}" for layer in LAYERS for name in (layer.name, past_name(layer))
+    )
+    statements = [
+        f"GRANT USAGE ON SCHEMA {SCHEMA} TO {loader}, {ingest}, {gate}",
+        f"GRANT USAGE, CREATE ON SCHEMA {STAGING_SCHEMA} TO {loader}",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {loader}",
+        f"GRANT SELECT, INSERT, UPDATE ON {SCHEMA}.loads, {SCHEMA}.quarantine TO {loader}",
+        f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {SCHEMA} TO {loader}, {ingest}",
+        f"GRANT SELECT, INSERT, UPDATE ON {SCHEMA}.series, {SCHEMA}.observations, "
+        f"{SCHEMA}.series_status TO {ingest}",
+        f"GRANT INSERT ON {SCHEMA}.observation_corrections TO {ingest}",
+        f"GRANT EXECUTE ON FUNCTION {SCHEMA}.ensure_observation_partition(timestamptz) TO {ingest}",
+        f"GRANT EXECUTE ON FUNCTION {SCHEMA}.analyze_layer(text) TO {loader}",
+        f"GRANT SELECT ON {SCHEMA}.api_keys, {SCHEMA}.alembic_version TO {gate}",
+    ]
+    statements += [
+        f"GRANT SELECT (feature_id, natural_key, clearance, valid_during) "
+        f"ON {SCHEMA}.{layer.name} TO {ingest}"
+        for layer in LAYERS
+    ]
+    return statements
