@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from opening_hours import OpeningHours, ParserError
+from opening_hours import OpeningHours, validate
 
 
 class CityHours:
@@ -26,7 +26,4 @@ class CityHours:
 
 @lru_cache(maxsize=10_000)
 def _parse(hours: str) -> OpeningHours | None:
-    try:
-        return OpeningHours(hours)
-    except ParserError:
-        return None
+    return OpeningHours(hours) if validate(hours) else None

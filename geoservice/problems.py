@@ -50,15 +50,23 @@ PROBLEMS: dict[type[Exception], Problem] = {
     errors.UnknownParameter: Problem(
         "unknown-parameter", 400, Title("A parameter is not known here", "未知参数")
     ),
-    errors.InvalidBody: Problem("invalid-body", 400, Title("The body cannot be used", "请求体无效")),
-    errors.BodyTooLarge: Problem("body-too-large", 413, Title("The body is too large", "请求体过大")),
+    errors.InvalidBody: Problem(
+        "invalid-body", 400, Title("The body cannot be used", "请求体无效")
+    ),
+    errors.BodyTooLarge: Problem(
+        "body-too-large", 413, Title("The body is too large", "请求体过大")
+    ),
     errors.RequestError: _BAD_REQUEST,
     errors.NotFoundError: Problem("not-found", 404, Title("There is nothing here", "未找到")),
     errors.NotAuthenticated: Problem(
         "not-authenticated", 401, Title("A valid key is needed", "需要有效密钥")
     ),
-    errors.NotPermitted: Problem("not-permitted", 403, Title("The key does not allow it", "无权限")),
-    errors.ConflictError: Problem("conflict", 409, Title("Something else is under way", "操作冲突")),
+    errors.NotPermitted: Problem(
+        "not-permitted", 403, Title("The key does not allow it", "无权限")
+    ),
+    errors.ConflictError: Problem(
+        "conflict", 409, Title("Something else is under way", "操作冲突")
+    ),
     errors.SourceError: Problem("bad-source", 422, Title("The data cannot be used", "数据无效")),
     errors.DatabaseUnavailable: _UNAVAILABLE,
     errors.QueryTimedOut: _TIMED_OUT,
@@ -75,9 +83,7 @@ def problem_of(error: Exception) -> Problem:
     return _INTERNAL
 
 
-def problem_response(
-    problem: Problem, detail: str, request: Request, **members: Any
-) -> Response:
+def problem_response(problem: Problem, detail: str, request: Request, **members: Any) -> Response:
     """The answer to one problem."""
     request_id = request.scope.get("geoservice.request_id", "unknown")
     body = {

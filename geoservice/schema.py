@@ -22,8 +22,8 @@ from layers.ddl import layer_ddl
 from layers.errors import MigrationError
 from layers.registry import LAYERS
 from layers.system_tables import installation
-from layers.tables import FEATURE_ID_SEQUENCE, SCHEMA
-from layers.views import STAGING_SCHEMA, fingerprint, view_statements
+from layers.tables import FEATURE_ID_SEQUENCE, SCHEMA, STAGING_SCHEMA
+from layers.views import fingerprint, view_statements
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
@@ -73,9 +73,8 @@ def _assert_server(connection: Connection) -> None:
     if not MIN_POSTGRESQL <= version <= MAX_POSTGRESQL:
         message = f"PostgreSQL {MIN_POSTGRESQL} to {MAX_POSTGRESQL} is needed, this is {version}"
         raise MigrationError(message)
-    installed = dict(
-        connection.execute(text("SELECT extname, extversion FROM pg_extension")).tuples().all()
-    )
+    extensions = connection.execute(text("SELECT extname, extversion FROM pg_extension"))
+    installed = {row.extname: row.extversion for row in extensions}
     missing = {"postgis", "btree_gist", "pgrouting"} - installed.keys()
     if missing:
         message = f"extensions are missing in the database: {', '.join(sorted(missing))}"

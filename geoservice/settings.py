@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from geoservice.cluster import Cluster
-from layers.crs import CityFrame
+from layers.city import CityFrame
 from layers.extent import BBox
 
 ENV_PREFIX = "GEOSERVICE_"
@@ -81,9 +81,7 @@ class DatabaseSettings(_Section):
         pattern=r"^[a-z][a-z0-9_]{0,30}$",
         description="Name of the database; role names carry it",
     )
-    pool_size: int = Field(
-        4, ge=1, le=64, description="Connections of a worker for each clearance"
-    )
+    pool_size: int = Field(4, ge=1, le=64, description="Connections of a worker for each clearance")
 
 
 class HttpSettings(_Section):
@@ -92,9 +90,7 @@ class HttpSettings(_Section):
     host: str = Field("127.0.0.1", description="Address to listen at")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen at; 0 takes a free one")
     workers: int = Field(1, ge=1, le=64, description="Worker processes")
-    max_body_bytes: int = Field(
-        5_000_000, ge=1_000, description="Largest request body, in bytes"
-    )
+    max_body_bytes: int = Field(5_000_000, ge=1_000, description="Largest request body, in bytes")
     shutdown_s: int = Field(
         10, ge=1, le=300, description="Seconds that open requests have at shutdown"
     )

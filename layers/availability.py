@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import DateTime, Float, Integer, TextClause, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import TypeEngine
 
 from layers.access import Clearance
 from layers.base import STORAGE_SRID, TILE_SRID
@@ -183,7 +184,7 @@ _ENOUGH_FREE = (
     f"JOIN LATERAL ({_NEWEST}) st ON st.available >= :min_available "
     f"AND st.observed_at >= :at - st.ttl_s * interval '{STALE_FACTOR} seconds'"
 )
-_TYPES = {
+_TYPES: dict[str, TypeEngine[Any]] = {
     "at": DateTime(timezone=True),
     "lon": Float(),
     "lat": Float(),

@@ -1,8 +1,8 @@
 """DDL of a layer: tables, partitions and indexes, as statements a migration can freeze.
 
-The indexes serve four readers: tiles and maps at the present (a partial GiST over versions that have
-no end), the same at other instants (a GiST over the versions that have one), single features and
-paging (``feature_id``), and the comparison of a load with what is held (``natural_key``).
+The indexes serve four readers: tiles and maps at the present (a partial GiST over versions that
+have no end), the same at other instants (a GiST over the versions that have one), single features
+and paging (``feature_id``), and the comparison of a load with what is held (``natural_key``).
 Past versions are indexed by place and by feature only: they are read seldom and written always.
 """
 
@@ -15,14 +15,16 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
 from layers.access import Clearance
-from layers.base import Layer
+from layers.base import STORAGE_SRID, Layer
 from layers.tables import (
     SCHEMA,
+    STAGING_SCHEMA,
     held_table,
     partition_name,
     past_name,
     past_table,
     row_clearances,
+    sql_type,
 )
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
@@ -69,7 +71,8 @@ def _held_indexes(layer: Layer, name: str) -> Iterator[str]:
     yield f"CREATE INDEX {name}_ended_natural_key {on} (natural_key) WHERE {ENDED}"
     yield f"CREATE INDEX {name}_ended_geom {on} USING gist (geom_3857, valid_during) WHERE {ENDED}"
     if layer.knn_by:
-        yield f"CREATE INDEX {name}_nearest {on} USING gist ({layer.knn_by}, geom_3857) WHERE {OPEN}"
+        columns = f"{layer.knn_by}, geom_3857"
+        yield f"CREATE INDEX {name}_nearest {on} USING gist ({columns}) WHERE {OPEN}"
 
 
 def _past_index_ddl(layer: Layer, clearance: Clearance) -> list[str]:
@@ -80,3 +83,19 @@ def _past_index_ddl(layer: Layer, clearance: Clearance) -> list[str]:
         f"CREATE INDEX {name}_natural_key {on} (natural_key)",
         f"CREATE INDEX {name}_geom {on} USING gist (geom_3857, recorded_during)",
     ]
+
+
+def staged_table_ddl(layer: Layer, name: str) -> str:
+    """The statement that makes a table in schema ``staging`` for rows to be published.
+
+    Unlogged: what a crash leaves of it is worth nothing.
+    """
+    attributes = ", ".join(
+        f"{attribute.name} {sql_type(attribute).compile(dialect=_DIALECT)}"
+        for attribute in layer.attributes
+    )
+    return (
+        f"CREATE UNLOGGED TABLE {STAGING_SCHEMA}.{name} (row_number bigint, natural_key text, "
+        f"key_derived boolean, {attributes}, admin_code text, clearance smallint, "
+        f"valid_from timestamptz, geom geometry({layer.geometry_type.value}, {STORAGE_SRID}))"
+    )

@@ -172,7 +172,9 @@ class UnknownCRS(SourceError):
     """A coordinate reference system is missing, unknown, or has no trustworthy way to CGCS2000."""
 
     def __init__(self, path: Path, reason: str, candidates: Sequence[str] = ()) -> None:
-        hint = f". Candidates that put it in the city: {'; '.join(candidates)}" if candidates else ""
+        hint = (
+            f". Candidates that put it in the city: {'; '.join(candidates)}" if candidates else ""
+        )
         super().__init__(f"{path.name}: {reason}{hint}")
         self.path = path
         self.reason = reason

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Select, TableClause, and_, bindparam, func, or_
 from sqlalchemy import select as sql_select
@@ -74,9 +75,7 @@ class FeatureQuery:
     feature_id: int | None = None
 
 
-def select_features(
-    layer: Layer, level: Clearance, query: FeatureQuery
-) -> Select[tuple[object, ...]]:
+def select_features(layer: Layer, level: Clearance, query: FeatureQuery) -> Select[Any]:
     """Versions in keyset order: feature_id, then the instant at which the version began.
 
     Rows: feature_id, the attributes that the level may read, admin_code, ``began``, ``ended`` and
@@ -84,7 +83,7 @@ def select_features(
     y latitude in CGCS2000 degrees).
     """
     view = readable(layer, level)
-    columns: list[ColumnElement[object]] = [
+    columns: list[ColumnElement[Any]] = [
         view.c.feature_id,
         *(view.c[attribute.name] for attribute in layer.attributes_at(level)),
         view.c.admin_code,

@@ -128,9 +128,7 @@ def _gcj02_shift(lon: Degrees, lat: Degrees) -> tuple[Degrees, Degrees]:
     w = 1.0 - KRASOVSKY_E2 * np.sin(phi) ** 2
     prime_vertical_m = KRASOVSKY_SEMI_MAJOR_M / np.sqrt(w)
     meridian_m = KRASOVSKY_SEMI_MAJOR_M * (1.0 - KRASOVSKY_E2) / (w * np.sqrt(w))
-    inside = (
-        (lon >= CHINA_WEST) & (lon <= CHINA_EAST) & (lat >= CHINA_SOUTH) & (lat <= CHINA_NORTH)
-    )
+    inside = (lon >= CHINA_WEST) & (lon <= CHINA_EAST) & (lat >= CHINA_SOUTH) & (lat <= CHINA_NORTH)
     shift_lon = np.degrees(east_m / (prime_vertical_m * np.cos(phi)))
     shift_lat = np.degrees(north_m / meridian_m)
     return np.where(inside, shift_lon, 0.0), np.where(inside, shift_lat, 0.0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 
 from sqlalchemy import text
@@ -21,6 +21,7 @@ from layers.errors import InvalidBody
 AVAILABILITY = "availability"
 DEFAULT_TTL_S = 300
 CLOCK_SKEW = timedelta(seconds=60)
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 STALE_FACTOR = 3
 ALMOST_FULL_SHARE = 0.1
 
@@ -30,11 +31,11 @@ class Status(IntEnum):
 
     unknown = 0
     open = 1
-    spacesAvailable = 2  # noqa: N815  # the standard's own spelling
-    almostFull = 3  # noqa: N815  # the standard's own spelling
+    spacesAvailable = 2  # the standard's own spelling
+    almostFull = 3  # the standard's own spelling
     full = 4
     closed = 5
-    closedAbnormal = 6  # noqa: N815  # the standard's own spelling
+    closedAbnormal = 6  # the standard's own spelling
 
 
 class Freshness(IntEnum):
@@ -114,9 +115,11 @@ def check_observations(observations: Sequence[Observation], now: datetime) -> No
         seen.add(key)
         if one.observed_at > now + CLOCK_SKEW:
             raise InvalidBody("lies in the future", f"/{index}/observed_at")
+        if one.observed_at < EARLIEST:
+            raise InvalidBody("lies before 1970", f"/{index}/observed_at")
         if one.available is not None and one.available < 0:
             raise InvalidBody("must not be negative", f"/{index}/available")
-        if None not in (one.available, one.capacity) and one.available > one.capacity:  # type: ignore[operator]  # neither is None here
+        if one.available is not None and one.capacity is not None and one.available > one.capacity:
             raise InvalidBody("is more than the capacity", f"/{index}/available")
 
 

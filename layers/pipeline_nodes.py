@@ -1,7 +1,7 @@
 """Pipeline nodes: surveyed points of the networks (管点), at ground or on the axis.
 
-Fields follow the survey point tables (物探点号, 特征, 附属物, 地面高程). Exactly one of ``feature`` and
-``appurtenance`` says what a node is.
+Fields follow the survey point tables (物探点号, 特征, 附属物, 地面高程).
+Exactly one of ``feature`` and ``appurtenance`` says what a node is.
 """
 
 from __future__ import annotations

@@ -17,8 +17,7 @@ from sqlalchemy.exc import OperationalError
 from layers.base import Layer
 from layers.errors import GeoserviceError, LoadInProgress
 from layers.system_tables import loads
-from layers.tables import FEATURE_ID_SEQUENCE, SCHEMA, past_name
-from layers.views import STAGING_SCHEMA
+from layers.tables import FEATURE_ID_SEQUENCE, SCHEMA, STAGING_SCHEMA, past_name
 
 LOCK_TIMEOUT_S = 120
 
@@ -128,8 +127,11 @@ class _Statements:
         staged = f"{STAGING_SCHEMA}.{staged_table}"
         changed = f"{STAGING_SCHEMA}.changed_{load_id}"
         columns = ", ".join(
-            ["feature_id", "natural_key", "key_derived", *attributes]
-            + ["admin_code", "clearance", "load_id", "valid_during", "recorded_during", "geom"]
+            [
+                *("feature_id", "natural_key", "key_derived", *attributes),
+                *("admin_code", "clearance", "load_id"),
+                *("valid_during", "recorded_during", "geom"),
+            ]
         )
         values = ", ".join(f"s.{name}" for name in ("natural_key", "key_derived", *attributes))
         compared = [*attributes, "geom"]

@@ -1,4 +1,4 @@
-"""The typed layers, as an explicit tuple: a reader sees the list, and adding a layer adds a line."""
+"""The typed layers, as an explicit tuple: a reader sees the list, a new layer adds a line."""
 
 from __future__ import annotations
 

@@ -9,7 +9,9 @@ from layers.codes import ROAD_CLASSES
 LAYER = Layer(
     name="roads",
     title=Title("Roads", "道路"),
-    description=Title("Road centrelines with class, width and lanes.", "道路中心线:等级、宽度、车道。"),
+    description=Title(
+        "Road centrelines with class, width and lanes.", "道路中心线:等级、宽度、车道。"
+    ),
     group=Title("Base map", "基础地理"),
     geometry_type=GeometryType.MULTI_LINE_STRING,
     natural_keys=(("code",),),
@@ -59,5 +61,7 @@ LAYER = Layer(
             aliases=("单行", "one_way"),
         ),
     ),
-    style=Style(color="#ffffff", color_by="road_class", width_px=5, outline="#c9c2b4", label="name"),
+    style=Style(
+        color="#ffffff", color_by="road_class", width_px=5, outline="#c9c2b4", label="name"
+    ),
 )

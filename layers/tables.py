@@ -6,14 +6,16 @@ Every layer has two tables in schema ``city``, both LIST-partitioned by the clea
 - ``<layer>_past``: versions no longer believed.
 
 Both time columns are half-open ``tstzrange``. ``geom`` is EPSG:4490 (x longitude, y latitude,
-degrees), ``geom_3857`` is generated from it, without Z, and serves tiles. Uniqueness across partitions rests on
-the layer lock and the set-wise check of ``layers.publish``; each partition has its own indexes.
+degrees), ``geom_3857`` is generated from it, without Z, and serves tiles. Uniqueness across
+partitions rests on the layer lock and the set-wise check of ``layers.publish``; each partition has
+its own indexes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
+from typing import Any
 
 from geoalchemy2 import Geometry
 from sqlalchemy import (
@@ -38,11 +40,12 @@ from layers.base import STORAGE_SRID, TILE_SRID, Attribute, AttributeType, Geome
 from layers.registry import LAYERS
 
 SCHEMA = "city"
+STAGING_SCHEMA = "staging"
 FEATURE_ID_SEQUENCE = "feature_id_seq"
 
 metadata = MetaData(schema=SCHEMA)
 
-_SQL_TYPE: dict[AttributeType, type[TypeEngine[object]]] = {
+_SQL_TYPE: dict[AttributeType, type[TypeEngine[Any]]] = {
     AttributeType.TEXT: Text,
     AttributeType.INTEGER: Integer,
     AttributeType.NUMBER: Double,
@@ -55,7 +58,7 @@ VERSION_COLUMNS = ("feature_id", "natural_key", "key_derived", "admin_code", "cl
 """Columns that every version has besides its attributes, its times and its geometry."""
 
 
-def sql_type(attribute: Attribute) -> TypeEngine[object]:
+def sql_type(attribute: Attribute) -> TypeEngine[Any]:
     """The SQL type of an attribute's column; instants are ``timestamptz``."""
     if attribute.type is AttributeType.TIMESTAMP:
         return DateTime(timezone=True)
@@ -71,7 +74,7 @@ def geometry_column_type(
     return Geometry(name.upper(), srid=srid, dimension=3 if has_z else 2, spatial_index=False)
 
 
-def _version_columns(layer: Layer) -> Iterator[Column[object]]:
+def _version_columns(layer: Layer) -> Iterator[Column[Any]]:
     yield Column("feature_id", BigInteger, nullable=False)
     yield Column("natural_key", Text, nullable=False)
     yield Column("key_derived", Boolean, nullable=False)

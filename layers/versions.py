@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
 from geoalchemy2 import Geometry
 from sqlalchemy import (
@@ -27,6 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import column as sql_column
 from sqlalchemy.dialects.postgresql import TSTZRANGE, Range
+from sqlalchemy.types import TypeEngine
 
 from layers.access import Clearance
 from layers.base import STORAGE_SRID, TILE_SRID, Layer
@@ -41,7 +43,9 @@ Condition = Callable[[TableClause], ColumnElement[bool]]
 @lru_cache(maxsize=256)
 def readable(layer: Layer, level: Clearance) -> TableClause:
     """The view of a layer as a level sees it, by its plain name."""
-    types = {attribute.name: sql_type(attribute) for attribute in layer.attributes}
+    types: dict[str, TypeEngine[Any]] = {
+        attribute.name: sql_type(attribute) for attribute in layer.attributes
+    }
     types["valid_during"] = types["recorded_during"] = TSTZRANGE()
     types["geom"] = Geometry(srid=STORAGE_SRID)
     types["geom_3857"] = Geometry(srid=TILE_SRID)
@@ -56,8 +60,8 @@ def at_parameter() -> ColumnElement[datetime]:
 
 
 def select_at(
-    view: TableClause, columns: Sequence[ColumnElement[object]], conditions: Sequence[Condition]
-) -> CompoundSelect[tuple[object, ...]]:
+    view: TableClause, columns: Sequence[ColumnElement[Any]], conditions: Sequence[Condition]
+) -> CompoundSelect[Any]:
     """Held versions that hold at the bound instant ``at``."""
     at = at_parameter()
     began = func.lower(view.c.valid_during) <= at
@@ -67,10 +71,10 @@ def select_at(
 
 def select_during(
     view: TableClause,
-    columns: Sequence[ColumnElement[object]],
+    columns: Sequence[ColumnElement[Any]],
     conditions: Sequence[Condition],
     interval: TimeInterval,
-) -> CompoundSelect[tuple[object, ...]]:
+) -> CompoundSelect[Any]:
     """Held versions that hold at some instant of a closed interval."""
     asked = Range(interval.start, interval.end, bounds="[]")
     overlaps = view.c.valid_during.op("&&")(bindparam("during", asked, type_=TSTZRANGE))
@@ -79,12 +83,12 @@ def select_during(
 
 def _two_branches(
     view: TableClause,
-    columns: Sequence[ColumnElement[object]],
+    columns: Sequence[ColumnElement[Any]],
     conditions: Sequence[Condition],
     when_open: ColumnElement[bool],
     when_ended: ColumnElement[bool],
-) -> CompoundSelect[tuple[object, ...]]:
-    def branch(*when: ColumnElement[bool]) -> Select[tuple[object, ...]]:
+) -> CompoundSelect[Any]:
+    def branch(*when: ColumnElement[bool]) -> Select[Any]:
         return select(*columns).where(and_(*when, *(make(view) for make in conditions)))
 
     is_open = func.upper_inf(view.c.valid_during)

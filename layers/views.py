@@ -17,9 +17,8 @@ from layers.access import Clearance
 from layers.base import Layer
 from layers.registry import LAYERS, layers_at
 from layers.roles import Role, reader_role, role_name
-from layers.tables import SCHEMA, partition_name, past_name, row_clearances
+from layers.tables import SCHEMA, STAGING_SCHEMA, partition_name, past_name, row_clearances
 
-STAGING_SCHEMA = "staging"
 FACILITY_STATUS = "facility_status"
 
 
@@ -83,10 +82,7 @@ def _layer_view(layer: Layer, level: Clearance, table_name: str) -> str:
 
 def _observation_views(level: Clearance) -> list[str]:
     schema = read_schema(level)
-    status = (
-        "series_id, observed_at, received_at, value, "
-        "available, capacity, status"
-    )
+    status = "series_id, observed_at, received_at, value, available, capacity, status"
     return [
         f"CREATE VIEW {schema}.series AS SELECT series_id, layer, feature_id, property, "
         f"resource_type, unit, source, ttl_s FROM {SCHEMA}.series WHERE clearance <= {level:d}",

@@ -99,7 +99,7 @@ def _may_show(layer: Layer, colored: Attribute, code: str, level: Clearance) -> 
     return rule.of(code) <= level
 
 
-def _color(layer: Layer) -> Any:  # noqa: ANN401  # a MapLibre expression is any JSON
+def _color(layer: Layer) -> Any:
     style = layer.style
     if style.live:
         return [

@@ -15,7 +15,6 @@ from typing import Any
 from psycopg import AsyncConnection
 from sqlalchemy import (
     ColumnElement,
-    Float,
     Integer,
     TableClause,
     bindparam,
@@ -45,8 +44,8 @@ class TileOptions:
 def tile_statement(layer: Layer, level: Clearance, options: TileOptions) -> str:
     """The statement of one layer's tile, as psycopg text.
 
-    Parameters: ``z``, ``x``, ``y`` (integers) and ``at`` (aware instant of valid time). One row, one
-    ``bytea``: the encoded layer, empty when no feature touches the tile.
+    Parameters: ``z``, ``x``, ``y`` (integers) and ``at`` (aware instant of valid time). One
+    row, one ``bytea``: the encoded layer, empty when no feature touches the tile.
     """
     view = readable(layer, level)
     z, x, y = (bindparam(name, type_=Integer) for name in "zxy")
@@ -113,7 +112,5 @@ async def render_tile(
 
     Encoded layers are joined as they are: a tile is a protobuf message with repeated layers.
     """
-    parts = [
-        await render_layer(connection, layer, level, address, at, options) for layer in layers
-    ]
+    parts = [await render_layer(connection, layer, level, address, at, options) for layer in layers]
     return b"".join(parts)

@@ -16,7 +16,7 @@ JSON = "application/json"
 
 
 def json_response(
-    content: Any,  # noqa: ANN401  # any JSON value
+    content: Any,
     *,
     media_type: str = JSON,
     status_code: int = 200,

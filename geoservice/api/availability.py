@@ -7,8 +7,15 @@ from typing import Annotated, Any, Self
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic import model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 from starlette.responses import Response
 
 from geoservice.api.answers import GEOJSON, json_response
@@ -44,7 +51,7 @@ _MAX_INTEGER = 2**31 - 1
 
 
 @router.get("/availability", summary="The nearest facilities and what is free in them")
-async def search(  # noqa: PLR0913  # one for each parameter of the resource
+async def search(  # one for each parameter of the resource
     request: Request,
     database: ServiceDatabase,
     access: CallerAccess,
@@ -221,4 +228,3 @@ def _parse_batch(body: bytes) -> list[ObservationBody]:
         first = error.errors()[0]
         pointer = "".join(f"/{part}" for part in first["loc"])
         raise InvalidBody(first["msg"], pointer) from error
-

@@ -31,7 +31,7 @@ Json = dict[str, Any]
 
 
 @router.get("/collections/{layer}/items", summary="Features of a layer")
-async def items(  # noqa: PLR0913  # one for each parameter of the standard
+async def items(  # one for each parameter of the standard
     request: Request,
     database: ServiceDatabase,
     access: CallerAccess,
@@ -67,7 +67,7 @@ async def items(  # noqa: PLR0913  # one for each parameter of the standard
 
 
 @router.get("/collections/{layer}/items/{feature_id}", summary="One feature")
-async def item(  # noqa: PLR0913  # one for each parameter of the standard
+async def item(  # one for each parameter of the standard
     request: Request,
     database: ServiceDatabase,
     access: CallerAccess,

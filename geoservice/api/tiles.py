@@ -35,7 +35,7 @@ _GZIP_FROM_BYTES = 200
 
 
 @router.get("/tiles/{layers}/{z}/{x}/{y}.mvt", summary="One vector tile")
-async def tile(  # noqa: PLR0913  # the address of a tile has four parts
+async def tile(  # the address of a tile has four parts
     request: Request,
     database: ServiceDatabase,
     settings: ServiceSettings,

@@ -50,5 +50,7 @@ def main() -> None:
     try:
         app()
     except (errors.GeoserviceError, ValueError) as error:
-        Console(stderr=True, soft_wrap=True).print(f"geoservice: {error}", style="red", markup=False)
+        Console(stderr=True, soft_wrap=True).print(
+            f"geoservice: {error}", style="red", markup=False
+        )
         sys.exit(next(code for kind, code in _EXIT_CODES if isinstance(error, kind)))

@@ -32,7 +32,7 @@ def _cluster(address: DatabaseAddress) -> Cluster:
 @app.command()
 def url(role: RoleOption = Role.OWNER) -> None:
     """Print the address of the database for one role."""
-    print(DatabaseAddress(Settings.read().database).libpq_url(role))  # noqa: T201  # for scripts
+    print(DatabaseAddress(Settings.read().database).libpq_url(role))  # for scripts
 
 
 @app.command()
@@ -58,13 +58,15 @@ def psql(context: typer.Context, role: RoleOption = Role.OWNER) -> None:
     """Open psql on the database; further arguments go to psql."""
     address = DatabaseAddress(Settings.read().database)
     command = ["psql", address.libpq_url(role), *context.args]
-    raise typer.Exit(subprocess.run(command, check=False, env=os.environ).returncode)  # noqa: S603  # psql with our own address
+    raise typer.Exit(
+        subprocess.run(command, check=False, env=os.environ).returncode
+    )
 
 
 @app.command("admin-sql")
 def admin_sql_command() -> None:
     """Print what the administrator of a given database must run once."""
-    print(admin_sql(DatabaseAddress(Settings.read().database).database))  # noqa: T201  # for scripts
+    print(admin_sql(DatabaseAddress(Settings.read().database).database))  # for scripts
 
 
 @app.command()

@@ -55,7 +55,7 @@ def create(
             expires_at=expires_at,
         )
         connection.commit()
-    print(key)  # noqa: T201  # the one time that the key is shown, alone on its line
+    print(key)  # the one time that the key is shown, alone on its line
 
 
 @app.command("list")

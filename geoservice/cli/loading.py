@@ -1,4 +1,4 @@
-"""``geoservice load``: files into layers, with a progress bar and a report; ``geoservice loads``."""
+"""``geoservice load``: files into layers, with progress and a report; ``geoservice loads``."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class _Bars:
         self._progress.update(self._tasks[name], completed=done, total=total)
 
 
-def load_command(  # noqa: PLR0913  # one for each option
+def load_command(  # one for each option
     layer: Annotated[str, typer.Argument(help="Layer to load into")],
     files: Annotated[list[Path], typer.Argument(help="Files, loaded as one")],
     crs: Annotated[
@@ -54,7 +54,7 @@ def load_command(  # noqa: PLR0913  # one for each option
     encoding: Annotated[str | None, typer.Option(help="Encoding of texts, such as gb18030")] = None,
     map_: Annotated[
         list[str] | None,
-        typer.Option("--map", help="ATTRIBUTE=COLUMN, or a YAML file with columns, values, constants"),
+        typer.Option("--map", help="ATTRIBUTE=COLUMN, or a YAML file (columns, values, constants)"),
     ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="ATTRIBUTE=VALUE for all rows")
@@ -72,7 +72,7 @@ def load_command(  # noqa: PLR0913  # one for each option
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON")] = False,
 ) -> None:
-    """Load files into a layer: one transaction, nothing half done, loading twice changes nothing."""
+    """Load files into a layer: one transaction, nothing half done; twice changes nothing."""
     settings = Settings.read()
     found = get_layer(layer)
     if on_error not in ("quarantine", "reject"):
@@ -100,7 +100,7 @@ def load_command(  # noqa: PLR0913  # one for each option
     ):
         report = load(connections, found, files, options, _Bars(progress))
     if as_json:
-        print(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2).decode())  # noqa: T201  # for scripts
+        print(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2).decode())  # for scripts
     else:
         show_report(Console(), report)
 

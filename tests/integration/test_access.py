@@ -1,0 +1,170 @@
+"""Clearance: canaries in hidden layers, attributes, rows and past versions come out nowhere.
+
+Once over HTTP, over every route at every level, and once by SQL as each reader role itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from starlette.testclient import TestClient
+
+from layers.access import Clearance
+from layers.registry import LAYERS
+from layers.roles import Role, reader_role
+from layers.tables import partition_name, past_name, row_clearances
+from tests.conftest import KeyMaker
+from tests.support import City, facility, parcel, pipe
+
+PLACE = (114.05, 22.55)
+CANARIES = {
+    # what a level may see is what stands at it or below
+    "canary-holder": Clearance.GOVERNMENT,
+    "canary-right-nature": Clearance.ENTERPRISE,
+    "canary-row": Clearance.ENTERPRISE,
+    "canary-past": Clearance.GOVERNMENT,
+    "canary-water": Clearance.GOVERNMENT,
+    "canary-gas": Clearance.RESTRICTED,
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def canaries(city: City) -> None:
+    """A canary of each kind, all at one place."""
+    lon, lat = PLACE
+    more: dict[str, Any] = {"holder": "canary-holder", "right_nature": "canary-right-nature"}
+    city.publish("parcels", [parcel("P1", lon, lat, **more)])
+    city.publish("parcels", [parcel("P2", lon, lat, holder="canary-past")])
+    city.publish("parcels", [parcel("P2", lon, lat, holder="else")])
+    row = facility("F1", lon, lat, address="canary-row", clearance=Clearance.ENTERPRISE)
+    city.publish("facilities", [row])
+    ends = ((lon, lat, 1.0), (lon + 0.001, lat, 1.0))
+    city.publish("pipelines", [pipe("canary-water", "JP", *ends)])
+    city.publish("pipelines", [pipe("canary-gas", "TR", *ends)])
+
+
+def every_path() -> Iterator[str]:
+    """A request of every reading route, for every layer, past and present."""
+    lon, lat = PLACE
+    names = [layer.name for layer in LAYERS]
+    yield from ("/", "/conformance", "/collections", "/api", "/styles/city.json")
+    for name in names:
+        yield f"/collections/{name}"
+        yield f"/collections/{name}/items?limit=100"
+        yield f"/collections/{name}/items?bbox=114,22.5,114.1,22.6"
+        yield f"/collections/{name}/items?datetime=2000-01-01T00:00:00Z/.."
+        yield from (f"/collections/{name}/items/{i}" for i in range(1, 8))
+        yield f"/tiles/{name}.json"
+        yield f"/tiles/{name}/15/26766/14274.mvt"
+        yield f"/tiles/{name},roads/15/26766/14274.mvt"
+    yield f"/availability?lon={lon}&lat={lat}&radius_m=5000"
+    yield from (f"/availability/{i}" for i in range(1, 8))
+
+
+@pytest.mark.parametrize("level", list(Clearance), ids=lambda level: level.label)
+def test_no_route_lets_a_canary_above_the_level_out(
+    client: TestClient, headers_of: KeyMaker, level: Clearance
+) -> None:
+    headers = headers_of(level)
+    answers = {path: client.get(path, headers=headers) for path in every_path()}
+
+    text = b"\n".join(answer.content for answer in answers.values())
+    out = {canary for canary in CANARIES if canary.encode() in text}
+    forbidden = {canary for canary, least in CANARIES.items() if least > level}
+    assert set() == out & forbidden
+    assert not [path for path, answer in answers.items() if answer.status_code >= 500]
+
+
+def test_each_canary_comes_out_where_it_may(client: TestClient, headers_of: KeyMaker) -> None:
+    """The walk above can fail: at the highest level every present canary is found by it."""
+    headers = headers_of(Clearance.RESTRICTED)
+
+    text = b"\n".join(client.get(path, headers=headers).content for path in every_path())
+
+    present = {canary for canary in CANARIES if canary != "canary-past"}
+    assert {canary for canary in present if canary.encode() in text} == present
+
+
+def test_no_key_is_the_same_as_a_public_one(client: TestClient, headers_of: KeyMaker) -> None:
+    public = headers_of(Clearance.PUBLIC)
+
+    for path in every_path():
+        without, with_key = client.get(path), client.get(path, headers=public)
+        assert without.status_code == with_key.status_code
+        if without.status_code == 200 and not path.startswith("/availability?"):
+            assert without.content == with_key.content
+
+
+@pytest.mark.parametrize(
+    "credential", ["Bearer wrong", "Bearer ", "Basic dXNlcjpwdw==", "gsk_x", "Bearer a b"]
+)
+def test_a_wrong_credential_is_refused_not_ignored(client: TestClient, credential: str) -> None:
+    response = client.get("/collections", headers={"Authorization": credential})
+
+    assert response.status_code == 401
+    assert "Bearer" in response.headers["www-authenticate"]
+    assert response.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("level", list(Clearance), ids=lambda level: level.label)
+def test_a_reader_role_reads_only_its_views(city: City, level: Clearance) -> None:
+    url = city.address.libpq_url(reader_role(level))
+    with psycopg.connect(url, autocommit=True) as connection:
+        for layer in LAYERS:
+            for name in (layer.name, past_name(layer)):
+                _denied(connection, f"SELECT * FROM city.{name}")
+                for clearance in row_clearances(layer):
+                    _denied(connection, f"SELECT * FROM city.{partition_name(name, clearance)}")
+        for other in set(Clearance) - {level}:
+            _denied(connection, f"SELECT * FROM read_{other.label}.parcels")
+        for table in ("loads", "quarantine", "api_keys", "series", "observations"):
+            _denied(connection, f"SELECT * FROM city.{table}")
+        rows = connection.execute("SELECT to_jsonb(f)::text FROM facilities f").fetchall()
+
+    sees_row = any("canary-row" in row[0] for row in rows)
+    assert sees_row == (level >= Clearance.ENTERPRISE)
+
+
+@pytest.mark.parametrize("level", list(Clearance), ids=lambda level: level.label)
+def test_a_reader_role_changes_and_makes_nothing(city: City, level: Clearance) -> None:
+    url = city.address.libpq_url(reader_role(level))
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SET default_transaction_read_only = off")
+        for statement in (
+            "INSERT INTO facilities (feature_id) VALUES (1)",
+            "DELETE FROM parcels",
+            "CREATE TEMP TABLE t (a int)",
+            f"CREATE TABLE read_{level.label}.t (a int)",
+            "CREATE TABLE public.t (a int)",
+            "SELECT city.ensure_observation_partition(now())",
+            "SELECT city.analyze_layer('parcels')",
+            "COPY parcels TO PROGRAM 'true'",
+            f"SET ROLE {city.settings.database.name}_owner",
+        ):
+            _denied(connection, statement)
+
+
+def _denied(connection: psycopg.Connection, statement: str) -> None:
+    with pytest.raises(
+        (psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectNotInPrerequisiteState)
+    ):
+        connection.execute(statement)
+
+
+def test_the_gate_reads_keys_and_no_data(city: City) -> None:
+    with psycopg.connect(city.address.libpq_url(Role.GATE), autocommit=True) as connection:
+        connection.execute("SELECT count(*) FROM city.api_keys")
+        _denied(connection, "SELECT * FROM city.parcels")
+        _denied(
+            connection, "INSERT INTO city.api_keys (label, key_hash, clearance) VALUES ('', '', 3)"
+        )
+
+
+def test_a_hidden_attribute_is_not_even_named(client: TestClient) -> None:
+    described = client.get("/collections/parcels").text + client.get("/styles/city.json").text
+
+    assert "holder" not in described
+    assert "right_nature" not in described

@@ -1,0 +1,250 @@
+"""Availability over HTTP: intake of figures, the nearest free facility, honesty about age."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyproj
+import pytest
+from sqlalchemy import text
+from starlette.testclient import TestClient
+
+from layers.access import Clearance
+from layers.roles import Role
+from tests.conftest import KeyMaker
+from tests.support import City, facility
+
+HERE = (114.06, 22.54)
+GEOD = pyproj.Geod(ellps="GRS80")
+
+
+def places(count: int) -> list[tuple[float, float]]:
+    """Made-up places within some 4 km, the same at every run."""
+    numbers = random.Random(7)
+    return [
+        (HERE[0] + numbers.uniform(-0.04, 0.04), HERE[1] + numbers.uniform(-0.04, 0.04))
+        for _ in range(count)
+    ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def facilities(city: City) -> None:
+    """400 facilities of two kinds, and one that never closes beside one of office hours."""
+    rows = [
+        facility(f"F{n}", *place, kind="parking" if n % 4 else "library", capacity=50)
+        for n, place in enumerate(places(400))
+    ]
+    rows.append(facility("ALL", 114.2, 22.6, kind="clinic", opening_hours="24/7"))
+    rows.append(facility("DAY", 114.2, 22.6001, kind="clinic", opening_hours="Mo-Fr 09:00-17:00"))
+    city.publish("facilities", rows)
+
+
+@pytest.fixture(scope="module")
+def observer(headers_of: KeyMaker) -> dict[str, str]:
+    """Headers of a key that may observe for the source ``test``."""
+    return headers_of(Clearance.PUBLIC, "observe:test")
+
+
+def figure(code: str, available: int, *, age_s: float = 10, **more: Any) -> dict[str, Any]:
+    """A figure observed some seconds ago."""
+    observed_at = datetime.now(UTC) - timedelta(seconds=age_s)
+    return {
+        "facility": code,
+        "observed_at": observed_at.isoformat(),
+        "available": available,
+        "capacity": 50,
+        "source": "test",
+        **more,
+    }
+
+
+def nearest(client: TestClient, **query: Any) -> list[dict[str, Any]]:
+    """Features of a search around HERE."""
+    lon, lat = HERE
+    response = client.get("/availability", params={"lon": lon, "lat": lat, **query})
+    assert response.status_code == 200, response.text
+    features: list[dict[str, Any]] = response.json()["features"]
+    return features
+
+
+@pytest.mark.parametrize("limit", [1, 5, 50])
+@pytest.mark.parametrize("radius_m", [500, 3_000, 20_000])
+def test_the_nearest_are_those_of_a_scan_by_geodesic_metres(
+    client: TestClient, radius_m: float, limit: int
+) -> None:
+    found = nearest(client, radius_m=radius_m, limit=limit, kind="library")
+
+    distances = [
+        (round(GEOD.inv(*HERE, *place)[2], 1), f"F{n}")
+        for n, place in enumerate(places(400))
+        if n % 4 == 0
+    ]
+    expected = sorted(d for d in distances if d[0] <= radius_m)[:limit]
+    got = [(f["properties"]["distance_m"], f["properties"]["code"]) for f in found]
+    assert [code for _, code in expected] == [code for _, code in got]
+    assert [d for d, _ in expected] == pytest.approx([d for d, _ in got], abs=0.11)
+
+
+def test_only_enough_free_and_trusted_figures_count(
+    client: TestClient, observer: dict[str, str]
+) -> None:
+    batch = [
+        figure("F1", 3),
+        figure("F2", 20),
+        figure("F3", 30, age_s=600),
+        figure("F5", 40, age_s=2000),
+    ]
+    assert client.post("/observations", json=batch, headers=observer).status_code == 200
+
+    found = nearest(client, radius_m=50_000, min_available=10, limit=100)
+
+    by_code = {f["properties"]["code"]: f["properties"] for f in found}
+    assert {"F2", "F3"} == set(by_code)
+    assert (by_code["F2"]["freshness"], by_code["F3"]["freshness"]) == ("fresh", "stale")
+    assert 8 <= by_code["F2"]["age_s"] <= 60
+
+
+def test_an_expired_figure_is_unknown_never_free(
+    client: TestClient, observer: dict[str, str]
+) -> None:
+    client.post("/observations", json=figure("F6", 40, age_s=5_000), headers=observer)
+
+    found = nearest(client, radius_m=50_000, limit=1_000)
+
+    properties = next(f["properties"] for f in found if f["properties"]["code"] == "F6")
+    assert properties["freshness"] == "expired"
+    assert properties["status"] == "unknown"
+    assert properties["available"] is None
+
+
+@pytest.mark.parametrize(
+    ("open_at", "expected"),
+    [
+        ("2026-11-25T02:00:00Z", {"ALL", "DAY"}),  # Wednesday 10:00 in Shenzhen
+        ("2026-11-25T10:00:00Z", {"ALL"}),  # 18:00
+        ("2026-11-28T02:00:00Z", {"ALL"}),  # Saturday
+    ],
+)
+def test_opening_hours_are_judged_in_the_time_of_the_city(
+    client: TestClient, open_at: str, expected: set[str]
+) -> None:
+    query = f"lon=114.2&lat=22.6&radius_m=1000&open_at={open_at}"
+
+    found = client.get(f"/availability?{query}").json()["features"]
+
+    assert expected == {f["properties"]["code"] for f in found}
+
+
+def test_a_repeated_figure_changes_nothing_and_another_one_corrects(
+    city: City, client: TestClient, observer: dict[str, str]
+) -> None:
+    one = figure("F7", 5)
+
+    first = client.post("/observations", json=one, headers=observer).json()
+    second = client.post("/observations", json=one, headers=observer).json()
+    third = client.post("/observations", json=one | {"available": 6}, headers=observer).json()
+
+    assert (first["accepted"], first["repeated"], first["corrected"]) == (1, 0, 0)
+    assert (second["accepted"], second["repeated"], second["corrected"]) == (0, 1, 0)
+    assert (third["accepted"], third["repeated"], third["corrected"]) == (0, 0, 1)
+    with city.address.connect(Role.OWNER) as connection:
+        kept = connection.execute(text("SELECT available FROM city.observation_corrections"))
+        assert list(kept.scalars()) == [5]
+
+
+def test_a_late_figure_never_replaces_a_newer_one(
+    client: TestClient, observer: dict[str, str]
+) -> None:
+    client.post("/observations", json=figure("F9", 9, age_s=10), headers=observer)
+    client.post("/observations", json=figure("F9", 1, age_s=100), headers=observer)
+
+    found = nearest(client, radius_m=50_000, limit=1_000)
+
+    properties = next(f["properties"] for f in found if f["properties"]["code"] == "F9")
+    assert properties["available"] == 9
+
+
+def test_one_facility_is_read_by_its_id(client: TestClient) -> None:
+    feature_id = nearest(client, limit=1)[0]["id"]
+
+    response = client.get(f"/availability/{feature_id}")
+
+    assert response.status_code == 200
+    assert feature_id == response.json()["id"]
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ([{"facility": "F1"}], "/0/observed_at"),
+        ([figure("F1", 1), figure("nowhere", 1)], "/1/facility"),
+        ([figure("F1", 51)], "/0/available"),
+        ([figure("F1", -1)], "/0/available"),
+        ([figure("F1", 1, age_s=-3600)], "/0/observed_at"),
+        ([figure("F1", 1) | {"observed_at": "2020-01-01T00:00:00"}], "/0/observed_at"),
+        ([figure("F1", 1) | {"more": 1}], "/0/more"),
+        ([figure("F1", 1) | {"observed_at": "1900-01-01T00:00:00Z"}], "/0/observed_at"),
+        ([], ""),
+    ],
+)
+def test_a_bad_batch_is_refused_whole(
+    city: City,
+    client: TestClient,
+    observer: dict[str, str],
+    body: Any,
+    pointer: str,  # any JSON
+) -> None:
+    def count() -> int:
+        with city.address.connect(Role.OWNER) as connection:
+            return int(connection.scalar(text("SELECT count(*) FROM city.observations")) or 0)
+
+    before = count()
+    response = client.post("/observations", json=body, headers=observer)
+
+    assert response.status_code == 400, response.text
+    assert pointer == response.json()["errors"][0]["pointer"]
+    assert before == count()
+
+
+@pytest.mark.parametrize("body", [b"[" * 10_000_000, b"{", b"\xff", b"[" * 2000 + b"]" * 2000])
+def test_a_body_that_is_no_json_is_a_problem(
+    client: TestClient, observer: dict[str, str], body: bytes
+) -> None:
+    response = client.post("/observations", content=body, headers=observer)
+
+    assert response.status_code in (400, 413)
+    assert response.headers["content-type"] == "application/problem+json"
+
+
+def test_writing_needs_a_key_that_allows_it(client: TestClient, headers_of: KeyMaker) -> None:
+    restricted = headers_of(Clearance.RESTRICTED)
+    other_source = headers_of(Clearance.PUBLIC, "observe:other")
+
+    assert client.post("/observations", json=figure("F1", 1)).status_code == 401
+    assert client.post("/observations", json=figure("F1", 1), headers=restricted).status_code == 403
+    refused = client.post("/observations", json=figure("F1", 1), headers=other_source)
+    assert refused.status_code == 403
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "lon=200&lat=22",
+        "lat=22",
+        "lon=a&lat=22",
+        "lon=114&lat=22&radius_m=0",
+        "lon=114&lat=22&radius_m=60000",
+        "lon=114&lat=22&limit=-1",
+        "lon=nan&lat=22",
+        "lon=114&lat=22&open_at=now",
+        "lon=114&lat=22&min_available=-1",
+        "lon=114&lat=22&x=1",
+    ],
+)
+def test_a_bad_search_is_a_problem(client: TestClient, query: str) -> None:
+    response = client.get(f"/availability?{query}")
+
+    assert response.status_code == 400
+    assert response.headers["content-type"] == "application/problem+json"

@@ -1,0 +1,177 @@
+"""Vector tiles over HTTP: content, composites, caching headers, errors, clearance."""
+
+from __future__ import annotations
+
+import mapbox_vector_tile
+import morecantile
+import pytest
+from starlette.testclient import TestClient
+
+from layers.access import Clearance
+from tests.conftest import KeyMaker
+from tests.support import City, facility, parcel, pipe
+
+WEB_MERCATOR = morecantile.tms.get("WebMercatorQuad")
+
+
+def tile_path(layers: str, lon: float, lat: float, z: int) -> str:
+    """The path of the tile that holds a place."""
+    tile = WEB_MERCATOR.tile(lon, lat, z)
+    return f"/tiles/{layers}/{z}/{tile.x}/{tile.y}.mvt"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def features(city: City) -> None:
+    """Two parcels, a facility, an open pipe and a restricted one around 114.05 E 22.55 N."""
+    city.publish(
+        "parcels",
+        [
+            parcel("P1", 114.05, 22.55, land_use="07", holder="张三"),
+            parcel("P2", 114.0515, 22.55, land_use="05"),
+            *(parcel(f"R{n}", 114.2, 22.6 + n * 0.001) for n in range(30)),
+        ],
+    )
+    city.publish("facilities", [facility("F1", 114.0502, 22.5502, kind="library")])
+    city.publish(
+        "pipelines",
+        [
+            pipe("W1", "JP", (114.05, 22.55, 2.0), (114.051, 22.551, 2.5), diameter_mm=300),
+            pipe("G1", "TR", (114.05, 22.551, 2.0), (114.051, 22.55, 2.5)),
+        ],
+    )
+
+
+def test_a_tile_holds_the_features_that_touch_it(client: TestClient) -> None:
+    response = client.get(tile_path("parcels", 114.0505, 22.5505, 14))
+
+    layer = mapbox_vector_tile.decode(response.content)["parcels"]
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "application/vnd.mapbox-vector-tile"
+    assert {"P1", "P2"} == {f["properties"]["code"] for f in layer["features"]}
+    assert layer["extent"] == 4096
+
+
+def test_a_tile_is_georeferenced_to_half_a_unit(client: TestClient) -> None:
+    tile = WEB_MERCATOR.tile(114.0502, 22.5502, 16)
+    response = client.get(f"/tiles/facilities/16/{tile.x}/{tile.y}.mvt")
+
+    feature = mapbox_vector_tile.decode(response.content)["facilities"]["features"][0]
+    bounds = WEB_MERCATOR.xy_bounds(tile)
+    x, y = WEB_MERCATOR.xy(114.0502, 22.5502)
+    unit = (bounds.right - bounds.left) / 4096
+    px, py = feature["geometry"]["coordinates"]
+    assert abs(bounds.left + px * unit - x) <= unit
+    assert abs(bounds.bottom + py * unit - y) <= unit
+
+
+def test_ids_in_tiles_are_those_of_features(client: TestClient) -> None:
+    tile = client.get(tile_path("facilities", 114.0502, 22.5502, 15))
+    items = client.get("/collections/facilities/items").json()
+
+    feature = mapbox_vector_tile.decode(tile.content)["facilities"]["features"][0]
+    assert items["features"][0]["id"] == feature["id"]
+
+
+def test_a_composite_holds_its_layers_in_order(client: TestClient) -> None:
+    response = client.get(tile_path("facilities,parcels", 114.0502, 22.5502, 15))
+
+    assert list(mapbox_vector_tile.decode(response.content)) == ["facilities", "parcels"]
+
+
+def test_an_empty_tile_is_204(client: TestClient) -> None:
+    response = client.get(tile_path("parcels", 100.0, 10.0, 15))
+
+    assert (response.status_code, response.content) == (204, b"")
+
+
+def test_below_its_minzoom_a_layer_is_empty(client: TestClient) -> None:
+    assert client.get(tile_path("parcels", 114.0505, 22.5505, 8)).status_code == 204
+
+
+@pytest.mark.parametrize("address", ["3/8/1", "3/-1/1", "25/1/1", "0/0/1"])
+def test_a_tile_outside_the_matrix_is_404(client: TestClient, address: str) -> None:
+    response = client.get(f"/tiles/parcels/{address}.mvt")
+
+    assert response.status_code == 404
+    assert response.headers["content-type"] == "application/problem+json"
+
+
+def test_an_etag_answers_304_and_changes_with_the_content(city: City, client: TestClient) -> None:
+    path = tile_path("parcels", 114.0705, 22.5705, 14)
+    city.publish("parcels", [parcel("E1", 114.07, 22.57)])
+    first = client.get(path)
+
+    again = client.get(path, headers={"If-None-Match": first.headers["etag"]})
+    city.publish("parcels", [parcel("E2", 114.0715, 22.57)])
+    changed = client.get(path, headers={"If-None-Match": first.headers["etag"]})
+
+    assert (again.status_code, again.content) == (304, b"")
+    assert changed.status_code == 200
+    assert first.headers["etag"] != changed.headers["etag"]
+
+
+def test_gzip_is_used_only_where_accepted(client: TestClient) -> None:
+    path = tile_path("parcels", 114.2005, 22.6105, 13)
+
+    zipped = client.get(path, headers={"Accept-Encoding": "gzip"})
+    plain = client.get(path, headers={"Accept-Encoding": "identity"})
+    refused = client.get(path, headers={"Accept-Encoding": "gzip;q=0, identity"})
+
+    assert zipped.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in plain.headers
+    assert "content-encoding" not in refused.headers
+    assert plain.content == zipped.content
+    assert zipped.headers["etag"] != plain.headers["etag"]
+
+
+def test_the_public_gets_no_pipes_and_government_only_the_open_ones(
+    client: TestClient, headers_of: KeyMaker
+) -> None:
+    path = tile_path("pipelines", 114.0505, 22.5505, 15)
+
+    public = client.get(path)
+    government = client.get(path, headers=headers_of(Clearance.GOVERNMENT))
+    restricted = client.get(path, headers=headers_of(Clearance.RESTRICTED))
+
+    def kinds(content: bytes) -> set[str]:
+        layer = mapbox_vector_tile.decode(content)["pipelines"]
+        return {f["properties"]["kind"] for f in layer["features"]}
+
+    assert public.status_code == 404
+    assert {"JP"} == kinds(government.content)
+    assert {"JP", "TR"} == kinds(restricted.content)
+    assert "private" in government.headers["cache-control"]
+
+
+def test_tilejson_names_the_layers_and_only_fields_that_tiles_hold(client: TestClient) -> None:
+    document = client.get("/tiles/parcels,facilities.json").json()
+
+    tile = client.get(tile_path("parcels,facilities", 114.0502, 22.5502, 14))
+    decoded = mapbox_vector_tile.decode(tile.content)
+    assert document["tilejson"] == "3.0.0"
+    for vector_layer in document["vector_layers"]:
+        held = {
+            name
+            for feature in decoded[vector_layer["id"]]["features"]
+            for name in feature["properties"]
+        }
+        assert held <= set(vector_layer["fields"])
+
+
+def test_a_tile_of_an_instant_shows_what_held_then(city: City, client: TestClient) -> None:
+    city.publish("parcels", [parcel("T1", 114.09, 22.59)])
+
+    path = tile_path("parcels", 114.0905, 22.5905, 15)
+    now = client.get(path)
+    then = client.get(path, params={"datetime": "2001-01-01T00:00:00Z"})
+
+    assert (now.status_code, then.status_code) == (200, 204)
+
+
+@pytest.mark.parametrize("layers", ["nothing", "parcels,nothing", "", "parcels;drop", "parcels,"])
+def test_an_unknown_layer_is_404(client: TestClient, layers: str) -> None:
+    assert client.get(f"/tiles/{layers}/14/1/1.mvt").status_code == 404
+
+
+def test_a_layer_named_twice_is_400(client: TestClient) -> None:
+    assert client.get("/tiles/parcels,parcels/14/1/1.mvt").status_code == 400
