@@ -1,0 +1,77 @@
+"""The migrated database is what the descriptors say, and migrating again changes nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+
+from geoservice.revision import sql_text
+from geoservice.schema import MIGRATIONS, assert_current, base_ddl, migrate, new_layers_ddl
+from layers.registry import LAYERS
+from layers.roles import Role
+from layers.tables import SCHEMA, all_tables, metadata
+from tests.support import City
+
+
+def test_the_database_has_no_drift_from_the_descriptors(city: City) -> None:
+    all_tables()
+    names = {table.name for table in metadata.tables.values()}
+
+    def is_ours(name: str | None, kind: str, _parents: Any) -> bool:
+        if kind == "schema":
+            return name == SCHEMA
+        return kind != "table" or name in names
+
+    with city.address.connect(Role.OWNER) as connection:
+        context = MigrationContext.configure(
+            connection,
+            opts={"include_schemas": True, "include_name": is_ours, "compare_type": True},
+        )
+        differences = compare_metadata(context, metadata)
+
+    assert [] == differences
+
+
+def test_the_first_migration_is_what_the_descriptors_gave() -> None:
+    frozen = (MIGRATIONS / "versions" / "0001_base.sql").read_text(encoding="utf-8")
+
+    assert sql_text(base_ddl()) == frozen
+
+
+def test_migrating_again_changes_nothing(city: City) -> None:
+    def shape() -> list[Any]:
+        with city.address.connect(Role.OWNER) as connection:
+            return list(
+                connection.execute(
+                    text("SELECT oid, relname, relacl::text FROM pg_class ORDER BY oid")
+                )
+            )
+
+    before = shape()
+    with city.address.connect(Role.OWNER) as connection:
+        migrate(connection)
+        assert_current(connection)
+
+    assert before == shape()
+
+
+def test_no_layer_waits_for_a_migration(city: City) -> None:
+    with city.address.connect(Role.OWNER) as connection:
+        assert [] == new_layers_ddl(connection)
+
+
+def test_every_read_of_a_layer_at_the_present_uses_its_partial_index(city: City) -> None:
+    with city.address.connect(Role.READ_RESTRICTED) as connection:
+        connection.execute(text("SET enable_seqscan = off"))
+        for layer in LAYERS:
+            plan = connection.execute(
+                text(
+                    f"EXPLAIN SELECT feature_id FROM {layer.name} "
+                    "WHERE geom_3857 && ST_TileEnvelope(14, 13387, 7140) "
+                    "AND upper_inf(valid_during)"
+                )
+            ).scalars()
+            assert "Index Cond: (geom_3857 &&" in "\n".join(plan)
