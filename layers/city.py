@@ -1,4 +1,4 @@
-"""The frame of the city served: where it lies, in which plane system it measures, what time it is."""
+"""The frame of the city: where it lies, in which plane system it measures, what time it keeps."""
 
 from __future__ import annotations
 

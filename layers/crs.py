@@ -19,9 +19,8 @@ from pathlib import Path
 
 import numpy as np
 from pyproj import CRS, Transformer
-from pyproj.aoi import AreaOfInterest
 from pyproj.exceptions import CRSError
-from pyproj.transformer import TransformerGroup
+from pyproj.transformer import AreaOfInterest, TransformerGroup
 
 from layers.city import CityFrame, FloatArray
 from layers.errors import UnknownCRS
@@ -34,6 +33,7 @@ SWAPPED = "/yx"
 _SAME_AS_STORAGE = re.compile(r"cgcs2000|china(geodeticcoordinatesystem)?2000|wgs(19)?84")
 _OLD_CHINESE = re.compile(r"beijing|xian|hongkong1963", re.IGNORECASE)
 _SAMPLE = 2000
+_MAX_CANDIDATES = 8
 
 Forward = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
 
@@ -206,7 +206,7 @@ def candidates(positions: FloatArray, city: CityFrame, source: Path) -> tuple[st
             operation = find_operation(name + suffix, city, source)
             if share_inside(operation, finite, city) >= 0.5:
                 found.append(f"{operation.crs} ({_title(name)})")
-    return tuple(found)
+    return tuple(found[:_MAX_CANDIDATES])
 
 
 def share_inside(operation: Operation, positions: FloatArray, city: CityFrame) -> float:

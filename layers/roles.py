@@ -7,7 +7,6 @@ share a server. A reader's value is also the name of the schema that it reads (`
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Self
 
 from layers.access import Clearance
 from layers.errors import InvalidParameter
@@ -19,25 +18,33 @@ _MAX_IDENTIFIER_BYTES = 63
 class Role(StrEnum):
     """What one login role is for; the value is the end of its name."""
 
-    purpose: str
+    OWNER = "owner"
+    LOADER = "loader"
+    INGEST = "ingest"
+    DESK = "desk"
+    GATE = "gate"
+    READ_PUBLIC = "read_public"
+    READ_ENTERPRISE = "read_enterprise"
+    READ_GOVERNMENT = "read_government"
+    READ_RESTRICTED = "read_restricted"
 
-    def __new__(cls, suffix: str, purpose: str) -> Self:
-        """A member whose value is ``suffix`` and which says what it is for."""
-        member = str.__new__(cls, suffix)
-        member._value_ = suffix
-        member.purpose = purpose
-        return member
+    @property
+    def purpose(self) -> str:
+        """What the role does, in half a sentence."""
+        return _PURPOSES[self]
 
-    OWNER = "owner", "owns the database and its schemas: migrations and theme tables"
-    LOADER = "loader", "stages files; publishes loads, edits and undos"
-    INGEST = "ingest", "writes observations"
-    DESK = "desk", "writes reports and subscriptions"
-    GATE = "gate", "reads API keys, to tell who is asking"
-    READ_PUBLIC = "read_public", "reads what the public may see"
-    READ_ENTERPRISE = "read_enterprise", "reads what enterprises may see"
-    READ_GOVERNMENT = "read_government", "reads what the government may see"
-    READ_RESTRICTED = "read_restricted", "reads everything"
 
+_PURPOSES = {
+    Role.OWNER: "owns the database and its schemas; runs migrations, makes theme tables",
+    Role.LOADER: "stages files; publishes loads, edits and undos",
+    Role.INGEST: "writes observations",
+    Role.DESK: "writes reports and subscriptions",
+    Role.GATE: "reads API keys, to tell who is asking",
+    Role.READ_PUBLIC: "reads what the public may see",
+    Role.READ_ENTERPRISE: "reads what enterprises may see",
+    Role.READ_GOVERNMENT: "reads what the government may see",
+    Role.READ_RESTRICTED: "reads everything",
+}
 
 READERS = tuple(Role(f"read_{level.label}") for level in Clearance)
 """The reader roles, ordered by clearance."""

@@ -58,9 +58,7 @@ def psql(context: typer.Context, role: RoleOption = Role.OWNER) -> None:
     """Open psql on the database; further arguments go to psql."""
     address = DatabaseAddress(Settings.read().database)
     command = ["psql", address.libpq_url(role), *context.args]
-    raise typer.Exit(
-        subprocess.run(command, check=False, env=os.environ).returncode
-    )
+    raise typer.Exit(subprocess.run(command, check=False, env=os.environ).returncode)
 
 
 @app.command("admin-sql")

@@ -13,9 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from geoservice.live import post_figures
 from geoservice.sample_city import observations_at, write_sample_city
-from layers.errors import InvalidParameter
+from layers.errors import DatabaseUnavailable, InvalidParameter
 
 LIVE = "live"
+RETRY_S = 3
 
 
 def register(app: typer.Typer) -> None:
@@ -29,9 +30,7 @@ def sample_city(
         int, typer.Option(min=1_000, max=10_000_000, help="How many features to make")
     ] = 20_000,
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another city")] = 1,
-    folder: Annotated[
-        Path | None, typer.Option(help="live: folder of the city's files")
-    ] = None,
+    folder: Annotated[Path | None, typer.Option(help="live: folder of the city's files")] = None,
     url: Annotated[str, typer.Option(help="live: address of the service")] = (
         "http://127.0.0.1:8000"
     ),
@@ -66,15 +65,19 @@ def write_with_bars(bars: Progress, folder: Path, *, features: int, seed: int) -
     write_sample_city(folder, features=features, seed=seed, progress=show)
 
 
-def run_live(
-    folder: Path, *, seed: int, url: str, key: str, every_s: int, rounds: int
-) -> None:
+def run_live(folder: Path, *, seed: int, url: str, key: str, every_s: int, rounds: int) -> None:
     """Post the figures of this minute, again and again, as a real source would."""
+    console = Console(stderr=True)
     done = 0
     while rounds == 0 or done < rounds:
         figures = list(observations_at(folder, seed, datetime.now(UTC).replace(microsecond=0)))
-        intake = post_figures(url, key, figures, ttl_s=max(300, 2 * every_s))
-        Console(stderr=True).print(f"posted {intake:,} figures")
+        try:
+            accepted = post_figures(url, key, figures, ttl_s=max(300, 2 * every_s))
+        except DatabaseUnavailable as error:
+            console.print(f"live: {error}; trying again in {RETRY_S} s")
+            time.sleep(RETRY_S)
+            continue
+        console.print(f"live: {accepted:,} figures taken in")
         done += 1
         if rounds == 0 or done < rounds:
             time.sleep(every_s)

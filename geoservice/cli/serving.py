@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 from rich import print as show
 
+from geoservice.demo import run_demo
 from geoservice.logs import configure_logs
 from geoservice.server import prepare_database, serve
 from geoservice.settings import Settings
@@ -14,6 +17,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("up")(up)
     app.command("serve")(serve_command)
+    app.command("demo")(demo)
 
 
 def up() -> None:
@@ -32,6 +36,16 @@ def serve_command() -> None:
     configure_logs(settings.log)
     announce(settings)
     serve(settings)
+
+
+def demo(
+    features: Annotated[int, typer.Option(min=1_000, max=10_000_000, help="How many")] = 24_000,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, another city")] = 1,
+) -> None:
+    """Make the sample city, load it and serve it with live figures."""
+    settings = Settings.read()
+    configure_logs(settings.log.model_copy(update={"level": "WARNING"}))
+    run_demo(settings, features=features, seed=seed)
 
 
 def announce(settings: Settings) -> None:

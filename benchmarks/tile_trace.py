@@ -1,0 +1,73 @@
+"""Which tiles a few people would ask for who pan and zoom over the built-up city.
+
+Each walks in from zoom 12 to zoom 16 towards a place where there is something, looks at a screen of
+3 by 2 tiles at each zoom, and pans a few times at the larger ones. Every tile is asked for once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from morecantile import tms
+from sqlalchemy import Connection, text
+
+from layers.base import Layer
+from layers.registry import get_layer
+
+LAYERS: tuple[Layer, ...] = tuple(
+    get_layer(name) for name in ("parcels", "pipelines", "roads", "facilities")
+)
+ZOOMS = range(12, 17)
+WALKS = 6
+PANS = {14: 2, 15: 3, 16: 4}
+_SCREEN = [(dx, dy) for dx in (-1, 0, 1) for dy in (0, 1)]
+_STEPS = [(1, 0), (-1, 0), (0, 1), (0, -1)]
+_MATRIX = tms.get("WebMercatorQuad")
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """A tile's address in the WebMercatorQuad matrix set."""
+
+    z: int
+    x: int
+    y: int
+
+
+def places_to_start(connection: Connection, random: Random) -> list[tuple[float, float]]:
+    """Longitudes and latitudes of facilities, which stand where the city is built up."""
+    rows = connection.execute(
+        text("SELECT ST_X(geom), ST_Y(geom) FROM read_public.facilities ORDER BY feature_id")
+    ).all()
+    return [(row[0], row[1]) for row in random.sample(rows, WALKS)]
+
+
+def tile_trace(places: Sequence[tuple[float, float]], random: Random) -> list[Place]:
+    """All distinct tiles of walks towards the places, in an order of no meaning.
+
+    The order is shuffled so that no connection gets all the dear ones.
+    """
+    seen = sorted({tile for place in places for tile in _walk(*place, random)})
+    random.shuffle(seen)
+    return seen
+
+
+def tiles_of(layer: Layer, trace: Sequence[Place]) -> list[Place]:
+    """The tiles of a trace at zooms at which a layer is shown."""
+    return [place for place in trace if place.z >= layer.minzoom]
+
+
+def _walk(lon: float, lat: float, random: Random) -> Iterator[Place]:
+    for z in ZOOMS:
+        x, y, _ = _MATRIX.tile(lon, lat, z)
+        yield from _screen(z, x, y)
+        for _ in range(PANS.get(z, 0)):
+            dx, dy = random.choice(_STEPS)
+            x, y = x + 2 * dx, y + dy
+            yield from _screen(z, x, y)
+
+
+def _screen(z: int, x: int, y: int) -> Iterator[Place]:
+    return (Place(z, x + dx, y + dy) for dx, dy in _SCREEN)

@@ -1,0 +1,101 @@
+/** Requests to the service this page came from, and to no other host. */
+
+import { t } from './i18n.ts';
+import { currentKey } from './key.ts';
+import type { AvailabilityCollection, CityStyle, FeatureItem } from './types.ts';
+
+/** What the service said was wrong (RFC 9457), or that it could not be reached (status 0). */
+export class ServiceError extends Error {
+  readonly status: number;
+
+  constructor(status: number, detail: string) {
+    super(detail);
+    this.name = 'ServiceError';
+    this.status = status;
+  }
+}
+
+/** A path of the service as an absolute address. Raises an error for any other origin. */
+export function serviceUrl(path: string): string {
+  const url = new URL(path, location.origin);
+  if (url.origin !== location.origin) throw new Error(`not this service: ${url.origin}`);
+  return url.href;
+}
+
+/** The header that carries a key; none without one. */
+export function authorization(key: string | null = currentKey()): Record<string, string> {
+  return key === null ? {} : { Authorization: `Bearer ${key}` };
+}
+
+export function fetchStyle(key: string | null = currentKey()): Promise<CityStyle> {
+  return getJson<CityStyle>('/styles/city.json', { key });
+}
+
+export function fetchItem(layer: string, id: number, signal: AbortSignal): Promise<FeatureItem> {
+  return getJson<FeatureItem>(`/collections/${encodeURIComponent(layer)}/items/${id}`, { signal });
+}
+
+export function fetchAvailability(
+  query: URLSearchParams,
+  signal: AbortSignal,
+): Promise<AvailabilityCollection> {
+  return getJson<AvailabilityCollection>(`/availability?${query}`, { signal });
+}
+
+/** Why something failed, in a few words for the reader. */
+export function reasonOf(error: unknown): string {
+  const status = statusOf(error);
+  if (status === 0 || error instanceof TypeError) return t('offline');
+  if (error instanceof ServiceError && error.message) return error.message;
+  return status === undefined ? messageOf(error) : t('statusCode', { status });
+}
+
+/** The HTTP status of an error of this module or of MapLibre's requests. */
+export function statusOf(error: unknown): number | undefined {
+  const status = (error as { status?: unknown } | null)?.status;
+  return typeof status === 'number' ? status : undefined;
+}
+
+export function isAbort(error: unknown): boolean {
+  return (error as { name?: unknown } | null)?.name === 'AbortError';
+}
+
+interface RequestOptions {
+  key?: string | null;
+  signal?: AbortSignal;
+}
+
+async function getJson<T>(
+  path: string,
+  { key = currentKey(), signal }: RequestOptions,
+): Promise<T> {
+  const response = await request(path, {
+    headers: { Accept: 'application/json, application/geo+json', ...authorization(key) },
+    ...(signal && { signal }),
+  });
+  if (!response.ok) throw new ServiceError(response.status, await detailOf(response));
+  return (await response.json()) as T;
+}
+
+async function request(path: string, options: RequestInit): Promise<Response> {
+  try {
+    return await fetch(serviceUrl(path), options);
+  } catch (error) {
+    if (isAbort(error)) throw error;
+    throw new ServiceError(0, '');
+  }
+}
+
+/** The `detail` of a problem document, else its title, else nothing. */
+async function detailOf(response: Response): Promise<string> {
+  try {
+    const problem = (await response.json()) as { detail?: string; title?: string };
+    return problem.detail || problem.title || '';
+  } catch {
+    return '';
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,27 @@
+/** The few icons of the page, drawn as strokes so that they need no font and no request. */
+
+import { drawing } from './dom.ts';
+
+const PATHS = {
+  layers: 'M10 3 18 7.500 10 12 2 7.500ZM2.500 11.500 10 15.500 17.500 11.500',
+  pin: 'M10 18C6 13 4.500 10.500 4.500 8a5.500 5.500 0 0 1 11 0c0 2.500-1.500 5-5.500 10ZM10 6v4M8 8h4',
+  key: 'M10 10a3.500 3.500 0 1 0-7 0 3.500 3.500 0 0 0 7 0ZM10 10h8v3M14.500 10v2.500',
+  close: 'M5 5 15 15M15 5 5 15',
+  left: 'M12 4 6 10 12 16',
+  right: 'M8 4 14 10 8 16',
+  target: 'M10 2v4M10 14v4M2 10h4M14 10h4M10 5.500a4.500 4.500 0 1 0 .1 0',
+} as const;
+
+export function icon(name: keyof typeof PATHS): SVGSVGElement {
+  return drawing(20, 20, [
+    'path',
+    {
+      d: PATHS[name],
+      fill: 'none',
+      stroke: 'currentColor',
+      'stroke-width': 1.7,
+      'stroke-linecap': 'round',
+      'stroke-linejoin': 'round',
+    },
+  ]);
+}

@@ -1,0 +1,136 @@
+/** The list of layers: a switch, a legend, and word of why a layer is not to be seen. */
+
+import type { Map as CityMap } from 'maplibre-gl';
+import { type Catalogue, type LayerGroup, LIVE_LAYER } from './catalogue.ts';
+import { element, fillWith } from './dom.ts';
+import { inLanguage, inOtherLanguage, onLanguage, otherLocale, t } from './i18n.ts';
+import { type LegendRow, legendRows } from './legend.ts';
+import type { LiveAvailability } from './live.ts';
+import { createLiveLegend } from './live-legend.ts';
+import { legendSwatch } from './swatches.ts';
+import type { LayerDescription } from './types.ts';
+import type { Visibility } from './visibility.ts';
+
+/** Longer legends are folded until they are asked for. */
+const MAX_OPEN_ROWS = 10;
+
+export interface LayerListParts {
+  map: CityMap;
+  catalogue: Catalogue;
+  visibility: Visibility;
+  live: LiveAvailability;
+}
+
+/** Builds the list in `host` and keeps its zoom hints in step with the map. */
+export function createLayerList(host: HTMLElement, parts: LayerListParts): void {
+  const { map, catalogue } = parts;
+  const updateHints = () => showZoomHints(host, map.getZoom());
+  onLanguage(() => {
+    const groups = catalogue.groups.map((group) => groupElement(group, parts));
+    const none = element('p', { class: 'quiet' }, t('noLayers'));
+    fillWith(host, ...(groups.length > 0 ? groups : [none]));
+    updateHints();
+  });
+  map.on('zoom', updateHints);
+}
+
+function groupElement({ title, layers }: LayerGroup, parts: LayerListParts): HTMLElement {
+  const heading = title ? inLanguage(title) : t('otherGroup');
+  return element(
+    'section',
+    { class: 'layer-group' },
+    element('h3', {}, heading),
+    element('ul', {}, ...layers.map((layer) => layerElement(layer, parts))),
+  );
+}
+
+function layerElement(layer: LayerDescription, parts: LayerListParts): HTMLElement {
+  const legend = legendElement(layer, parts);
+  const toggle = (event: Event) => {
+    const { checked } = event.target as HTMLInputElement;
+    parts.visibility.set(layer.name, checked);
+    if (legend) legend.hidden = !checked;
+  };
+  const checked = parts.visibility.isOn(layer.name);
+  if (legend) legend.hidden = !checked;
+  return element(
+    'li',
+    { class: 'layer', 'data-layer': layer.name, 'data-minzoom': layer.minzoom },
+    element(
+      'label',
+      { class: 'layer-switch', title: layer.description && inLanguage(layer.description) },
+      element('input', { type: 'checkbox', role: 'switch', checked, onchange: toggle }),
+      symbol(layer),
+      layerName(layer),
+      clearanceBadge(layer),
+    ),
+    zoomHint(layer, parts.map),
+    legend,
+  );
+}
+
+function layerName({ title }: LayerDescription): HTMLElement {
+  const other = inOtherLanguage(title);
+  return element(
+    'span',
+    { class: 'layer-name' },
+    inLanguage(title),
+    other && element('small', { lang: otherLocale() }, other),
+  );
+}
+
+/** A layer drawn in one way needs no legend of its own: its symbol stands beside its name. */
+function symbol({ name, legend }: LayerDescription): SVGSVGElement | null {
+  const [only] = legend;
+  return only && legend.length === 1 && name !== LIVE_LAYER ? legendSwatch(only) : null;
+}
+
+/** Public is what everyone expects; only what is not needs saying. */
+function clearanceBadge({ clearance }: LayerDescription): HTMLElement | null {
+  if (clearance === 'public') return null;
+  return element('span', { class: `badge ${clearance}` }, t(clearance));
+}
+
+function zoomHint(layer: LayerDescription, map: CityMap): HTMLElement {
+  const zoomIn = () => map.easeTo({ zoom: layer.minzoom + 0.1 });
+  const title = t('zoomInTo', { layer: inLanguage(layer.title) });
+  return element(
+    'p',
+    { class: 'zoom-hint', hidden: true },
+    t('zoomHint', { zoom: layer.minzoom }),
+    ' ',
+    element(
+      'button',
+      { type: 'button', class: 'link', 'aria-label': title, onclick: zoomIn },
+      t('zoomIn'),
+    ),
+  );
+}
+
+function legendElement(layer: LayerDescription, { live }: LayerListParts): HTMLElement | null {
+  if (layer.name === LIVE_LAYER) return createLiveLegend(live);
+  if (layer.legend.length <= 1) return null;
+  const rows = legendRows(layer.legend);
+  return element(
+    'details',
+    { class: 'legend-fold', open: rows.length <= MAX_OPEN_ROWS },
+    element('summary', {}, t('legend')),
+    rowsElement(rows, t('legendOf', { layer: inLanguage(layer.title) })),
+  );
+}
+
+function rowsElement(rows: LegendRow[], label: string): HTMLElement {
+  const items = rows.map(({ look, text }) =>
+    element('li', {}, legendSwatch(look), element('span', {}, text)),
+  );
+  return element('ul', { class: 'legend', 'aria-label': label }, ...items);
+}
+
+function showZoomHints(host: HTMLElement, zoom: number): void {
+  for (const item of host.querySelectorAll<HTMLElement>('[data-minzoom]')) {
+    const tooFar = zoom < Number(item.dataset['minzoom']);
+    item.classList.toggle('too-far', tooFar);
+    const hint = item.querySelector<HTMLElement>('.zoom-hint');
+    if (hint) hint.hidden = !tooFar;
+  }
+}

@@ -1,0 +1,56 @@
+/** How circles follow the feature state that `live.ts` sets: the same swatches as the legend. */
+
+import type { CircleLayerSpecification, ExpressionSpecification } from 'maplibre-gl';
+import { type DisplayState, statusColor, SWATCHES } from './availability.ts';
+import type { Status } from './types.ts';
+
+type CirclePaint = NonNullable<CircleLayerSpecification['paint']>;
+type PaintEntry = { [K in keyof CirclePaint]-?: [K, CirclePaint[K]] }[keyof CirclePaint];
+
+const STATUSES: Status[] = ['open', 'spacesAvailable', 'almostFull', 'full', 'closed'];
+const STATES = Object.keys(SWATCHES) as DisplayState[];
+
+/** Paint properties of a circle layer whose features carry `state` and `status`. */
+export function livePaint(): PaintEntry[] {
+  const fills = STATES.flatMap((state) => [state, SWATCHES[state].fill]);
+  const rings = STATUSES.flatMap((status) => [status, statusColor(status)]);
+  const fill = matching('state', fills, SWATCHES.unknown.fill);
+  const lastKnown = matching('status', rings, SWATCHES.unknown.ring);
+  const ring = matching('state', ['stale', lastKnown, 'unknown', SWATCHES.unknown.ring], '#ffffff');
+  return [
+    ['circle-color', fill],
+    ['circle-opacity', 1],
+    ['circle-radius', byZoom(radius)],
+    ['circle-stroke-color', ring],
+    ['circle-stroke-width', byZoom(ringWidth)],
+  ];
+}
+
+/** Small where many facilities share the screen, yet never too small to tell colours apart. */
+function byZoom(valueAt: (factor: number) => Output): ExpressionSpecification {
+  const stops = [
+    [10, 0.45],
+    [13, 0.65],
+    [16, 1],
+    [19, 1.6],
+  ] as const;
+  const values = stops.flatMap(([zoom, factor]) => [zoom, valueAt(factor)]);
+  return ['interpolate', ['linear'], ['zoom'], ...values] as unknown as ExpressionSpecification;
+}
+
+/** Facilities of which nothing is known step back behind those that have something to tell. */
+function radius(factor: number): ExpressionSpecification {
+  return matching('state', ['unknown', 5 * factor], 7 * factor);
+}
+
+/** The ring carries meaning for stale and unknown facilities, so it is wider there. */
+function ringWidth(factor: number): ExpressionSpecification {
+  return matching('state', ['stale', 2.5 * factor, 'unknown', 2 * factor], 1.5 * factor);
+}
+
+type Output = string | number | ExpressionSpecification;
+
+function matching(key: string, cases: Output[], otherwise: Output): ExpressionSpecification {
+  const input = ['coalesce', ['feature-state', key], 'unknown'];
+  return ['match', input, ...cases, otherwise] as unknown as ExpressionSpecification;
+}

@@ -1,0 +1,206 @@
+/** Live availability of the facilities in view: asked for, kept, counted, and drawn. */
+
+import { LngLat, type Map as CityMap } from 'maplibre-gl';
+import { fetchAvailability, isAbort, reasonOf } from './api.ts';
+import {
+  availabilityParameters,
+  type DisplayState,
+  displayState,
+  MAX_RADIUS_M,
+  MAX_RESULTS,
+} from './availability.ts';
+import { type Catalogue, LIVE_LAYER } from './catalogue.ts';
+import { leaveOnRefusal } from './failures.ts';
+import { livePaint } from './live-paint.ts';
+import type { Availability, AvailabilityFeature } from './types.ts';
+import type { Visibility } from './visibility.ts';
+
+const REFRESH_MS = 30_000;
+const SETTLE_MS = 400;
+/** After so many failed refreshes in a row nothing is said about any facility any more. */
+const FAILURES_UNTIL_EXPIRED = 3;
+
+/** A figure and when it arrived here (milliseconds since 1970). */
+export interface Reading {
+  availability: Availability;
+  position: LngLat;
+  received_at_ms: number;
+}
+
+export interface LiveSummary {
+  phase: 'off' | 'loading' | 'ready' | 'failed';
+  /** When the figures on the map arrived; null before the first. */
+  received_at_ms: number | null;
+  /** Facilities in view by state. */
+  counts: Map<DisplayState, number>;
+  /** Whether there were more facilities than one answer holds. */
+  truncated: boolean;
+  /** Whether the view reaches beyond the largest radius. */
+  bounded: boolean;
+  reason: string;
+}
+
+/** Seconds since a reading arrived. */
+export function elapsedSince({ received_at_ms }: Reading): number {
+  return (Date.now() - received_at_ms) / 1000;
+}
+
+/** Readings as they may be told after failed refreshes: out of date at first, then not at all. */
+export function degrade(readings: Reading[], failures: number): Reading[] {
+  const freshness = failures < FAILURES_UNTIL_EXPIRED ? 'stale' : 'expired';
+  return readings.map((reading) => {
+    const { availability } = reading;
+    const worse = availability.freshness === 'fresh' || freshness === 'expired';
+    return worse ? { ...reading, availability: { ...availability, freshness } } : reading;
+  });
+}
+
+export class LiveAvailability {
+  readonly #map: CityMap;
+  readonly #catalogue: Catalogue;
+  readonly #visibility: Visibility;
+  readonly #listeners = new Set<() => void>();
+  #readings = new Map<number, Reading>();
+  #summary: LiveSummary = summaryOf('off', []);
+  #request = new AbortController();
+  #timer = 0;
+  #failures = 0;
+
+  constructor(map: CityMap, catalogue: Catalogue, visibility: Visibility) {
+    this.#map = map;
+    this.#catalogue = catalogue;
+    this.#visibility = visibility;
+    if (catalogue.byName.has(LIVE_LAYER)) this.#start();
+  }
+
+  get summary(): LiveSummary {
+    return this.#summary;
+  }
+
+  readingOf(feature_id: number): Reading | undefined {
+    return this.#readings.get(feature_id);
+  }
+
+  /** Calls `listener` after each change. Returns: How to stop that. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #start(): void {
+    const soon = () => this.#schedule(SETTLE_MS);
+    this.#map.once('style.load', () => this.#paint());
+    this.#map.on('moveend', soon);
+    this.#visibility.onChange(soon);
+    document.addEventListener('visibilitychange', soon);
+    soon();
+  }
+
+  #paint(): void {
+    for (const id of this.#catalogue.drawnBy.get(LIVE_LAYER) ?? []) {
+      if (this.#map.getLayer(id)?.type !== 'circle') continue;
+      for (const [property, value] of livePaint()) this.#map.setPaintProperty(id, property, value);
+    }
+  }
+
+  #schedule(delay_ms: number): void {
+    window.clearTimeout(this.#timer);
+    this.#timer = window.setTimeout(() => void this.#refresh(), delay_ms);
+  }
+
+  #isWanted(): boolean {
+    const minzoom = this.#catalogue.byName.get(LIVE_LAYER)?.minzoom ?? 0;
+    const isDrawn = this.#visibility.isOn(LIVE_LAYER) && this.#map.getZoom() >= minzoom;
+    return isDrawn && document.visibilityState === 'visible';
+  }
+
+  async #refresh(): Promise<void> {
+    this.#request.abort();
+    if (!this.#isWanted()) return this.#tell({ ...this.#summary, phase: 'off' });
+    this.#request = new AbortController();
+    if (this.#readings.size === 0) this.#tell({ ...this.#summary, phase: 'loading' });
+    try {
+      await this.#ask(this.#request.signal);
+    } catch (error) {
+      if (isAbort(error) || leaveOnRefusal(error)) return;
+      this.#fail(reasonOf(error));
+    }
+    this.#schedule(REFRESH_MS);
+  }
+
+  async #ask(signal: AbortSignal): Promise<void> {
+    const centre = this.#map.getCenter();
+    const radius_m = centre.distanceTo(this.#map.getBounds().getNorthEast());
+    const at = { lon: centre.lng, lat: centre.lat };
+    const query = availabilityParameters({ ...at, radius_m, limit: MAX_RESULTS });
+    const { features } = await fetchAvailability(query, signal);
+    this.#failures = 0;
+    const readings = features.map(readingOf);
+    this.#draw(readings);
+    this.#tell({
+      ...summaryOf('ready', this.#inView(readings)),
+      received_at_ms: Date.now(),
+      truncated: features.length >= MAX_RESULTS,
+      bounded: radius_m > MAX_RADIUS_M,
+    });
+  }
+
+  #fail(reason: string): void {
+    this.#failures += 1;
+    const readings = degrade([...this.#readings.values()], this.#failures);
+    this.#draw(readings);
+    const { received_at_ms, truncated, bounded } = this.#summary;
+    const known = { received_at_ms, truncated, bounded, reason };
+    this.#tell({ ...summaryOf('failed', this.#inView(readings)), ...known });
+  }
+
+  /** The service answers for a circle around the view; the legend counts what can be seen. */
+  #inView(readings: Reading[]): Reading[] {
+    const bounds = this.#map.getBounds();
+    return readings.filter(({ position }) => bounds.contains(position));
+  }
+
+  /** Hands the states to the map, and takes back those of facilities no longer reported. */
+  #draw(readings: Reading[]): void {
+    const current = new Map(readings.map((reading) => [reading.availability.feature_id, reading]));
+    for (const id of this.#readings.keys()) {
+      if (!current.has(id)) this.#map.removeFeatureState(featureOf(id));
+    }
+    for (const [id, { availability }] of current) {
+      const { status, freshness } = availability;
+      const state = displayState(status, freshness);
+      this.#map.setFeatureState(featureOf(id), { state, status, freshness });
+    }
+    this.#readings = current;
+  }
+
+  #tell(summary: LiveSummary): void {
+    this.#summary = summary;
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+/** A reading that has just arrived. */
+export function readingOf(feature: AvailabilityFeature): Reading {
+  const { properties } = feature;
+  return { availability: properties, position: positionOf(feature), received_at_ms: Date.now() };
+}
+
+export function positionOf({ geometry }: AvailabilityFeature): LngLat {
+  const [lon = 0, lat = 0] = geometry.coordinates;
+  return new LngLat(lon, lat);
+}
+
+function featureOf(id: number): { source: string; sourceLayer: string; id: number } {
+  return { source: LIVE_LAYER, sourceLayer: LIVE_LAYER, id };
+}
+
+function summaryOf(phase: LiveSummary['phase'], readings: Reading[]): LiveSummary {
+  const counts = new Map<DisplayState, number>();
+  for (const { availability } of readings) {
+    const state = displayState(availability.status, availability.freshness);
+    counts.set(state, (counts.get(state) ?? 0) + 1);
+  }
+  const bounds = { truncated: false, bounded: false };
+  return { phase, received_at_ms: null, counts, ...bounds, reason: '' };
+}

@@ -1,0 +1,108 @@
+/** Starts the page: the key, the style, the map, and everything around it. */
+
+import 'maplibre-gl/dist/maplibre-gl.css';
+import './styles/page.css';
+import './styles/panel.css';
+import './styles/details.css';
+import './styles/map.css';
+import type { Map as CityMap } from 'maplibre-gl';
+import { fetchStyle, reasonOf, statusOf } from './api.ts';
+import { type Catalogue, LIVE_LAYER, readCatalogue } from './catalogue.ts';
+import { createClicks } from './clicks.ts';
+import { Details } from './details.ts';
+import { byId, element } from './dom.ts';
+import { watchFailures } from './failures.ts';
+import { setTimeZone } from './format.ts';
+import { createHeader } from './header.ts';
+import { hitsAt } from './hits.ts';
+import { inBoth, startLanguage, t } from './i18n.ts';
+import { currentKey, refuseKey, startKey, takeKeyFromAddress, wasKeyRefused } from './key.ts';
+import { createKeyBox } from './key-box.ts';
+import { createLayerList } from './layer-list.ts';
+import { LiveAvailability } from './live.ts';
+import { createMap } from './map-view.ts';
+import { Nearest } from './nearest.ts';
+import { coverError, coverLoading, showNotice, startNotices, uncover } from './notices.ts';
+import { Panel } from './panel.ts';
+import { createSelection } from './selection.ts';
+import type { CityStyle } from './types.ts';
+import { createVisibility } from './visibility.ts';
+
+declare global {
+  interface Window {
+    /** The map, for tests and for the console. */
+    geoserviceMap?: CityMap;
+  }
+}
+
+function start(): void {
+  startLanguage();
+  startKey();
+  startNotices();
+  window.addEventListener('hashchange', () => takeKeyFromAddress() && location.reload());
+  const describe = createHeader(byId('header'), createKeyBox());
+  void openCity(describe);
+}
+
+async function openCity(describe: (catalogue: Catalogue) => void): Promise<void> {
+  coverLoading();
+  try {
+    const style = await fetchStyleOrPublic();
+    if (wasKeyRefused()) showNotice('key', { text: () => inBoth('keyRefused') });
+    const catalogue = readCatalogue(style);
+    setTimeZone(catalogue.city.time_zone);
+    describe(catalogue);
+    openMap(style, catalogue);
+    uncover();
+  } catch (error) {
+    coverError(failureText(error), () => void openCity(describe));
+  }
+}
+
+/** The style for the key of this tab, or the public one where the key is refused. */
+async function fetchStyleOrPublic(): Promise<CityStyle> {
+  try {
+    return await fetchStyle();
+  } catch (error) {
+    if (statusOf(error) !== 401 || currentKey() === null) throw error;
+    refuseKey();
+    return fetchStyle();
+  }
+}
+
+function openMap(style: CityStyle, catalogue: Catalogue): void {
+  const map = createMap(byId('map'), style);
+  window.geoserviceMap = map;
+  map.once('idle', () => (document.body.dataset['ready'] = 'true'));
+  watchFailures(map, catalogue);
+  const visibility = createVisibility(map, catalogue);
+  const selection = createSelection(map);
+  const live = new LiveAvailability(map, catalogue, visibility);
+  const layers = element('div', { class: 'tab-body layer-list' });
+  const nearest = element('div', { class: 'tab-body' });
+  const panel = new Panel(byId('panel'), [
+    { name: 'layers', icon: 'layers', body: layers },
+    ...(catalogue.byName.has(LIVE_LAYER)
+      ? [{ name: 'nearest', icon: 'pin', body: nearest } as const]
+      : []),
+  ]);
+  const details = new Details(byId('details'), { map, catalogue, live, selection });
+  const open = (hits: Parameters<Details['show']>[0]) => {
+    if (hits.length > 0) panel.giveWay();
+    details.show(hits);
+  };
+  const clicks = createClicks(map, catalogue, (point) => {
+    open(hitsAt(map, catalogue, point));
+    details.uncover(point);
+  });
+  createLayerList(layers, { map, catalogue, visibility, live });
+  new Nearest(nearest, { map, catalogue, clicks, open });
+}
+
+/** Why the page could not start, in words of its own where MapLibre would name another site. */
+function failureText(error: unknown): string {
+  const isWebGL = error instanceof Error && error.name === 'GPUInitializationError';
+  return isWebGL ? t('noWebGL') : reasonOf(error);
+}
+
+start();

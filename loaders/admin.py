@@ -1,0 +1,51 @@
+"""The administrative code of a place: of its street, else its district, else its city."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import shapely
+from sqlalchemy import Connection, func, select
+
+from layers import districts
+from layers.tables import held_table
+from loaders.geometry import GeometryArray, inner_points
+
+_RANK = {"zone": 1, "city": 1, "district": 2, "street": 3}
+_NOT_ADMINISTRATIVE = "zone"
+
+
+class AdminAreas:
+    """The districts of the city, in memory, for finding the smallest that contains a point."""
+
+    def __init__(self, areas: GeometryArray, codes: list[str], levels: list[str | None]) -> None:
+        # The finest come last, so that what they say stays.
+        order = np.argsort([_RANK.get(level or "", 0) for level in levels], kind="stable")
+        self._areas = areas[order]
+        self._codes = [codes[at] for at in order]
+        shapely.prepare(self._areas)
+
+    @classmethod
+    def held(cls, connection: Connection) -> AdminAreas:
+        """The districts that are held now and have not ended."""
+        table = held_table(districts.LAYER)
+        rows = connection.execute(
+            select(func.ST_AsBinary(table.c.geom), table.c.code, table.c.level).where(
+                func.upper_inf(table.c.valid_during),
+                table.c.code.is_not(None),
+                table.c.level.is_distinct_from(_NOT_ADMINISTRATIVE),
+            )
+        ).all()
+        areas = shapely.from_wkb(np.array([bytes(row[0]) for row in rows], object))
+        return cls(areas, [row[1] for row in rows], [row[2] for row in rows])
+
+    def codes(self, geometries: GeometryArray) -> pa.Array:
+        """The code of the smallest area around a point of each geometry; null where none is."""
+        found: GeometryArray = np.full(len(geometries), None, object)
+        if self._codes:
+            points = inner_points(geometries)
+            # The tree of points is asked with prepared areas: far cheaper than the other way round.
+            area, point = shapely.STRtree(points).query(self._areas, predicate="intersects")
+            for at in np.unique(area):
+                found[point[area == at]] = self._codes[at]
+        return pa.array(found, pa.string())

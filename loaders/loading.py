@@ -1,0 +1,250 @@
+"""A load from its first byte to its publication: all of it, or nothing.
+
+1. its row in ``loads``, 2. staging tables, 3. rows streamed into them, 4. checks over all rows,
+5. one transaction that publishes, keeps the rejected rows and closes the row in ``loads``,
+6. staging dropped. Nothing is locked before 5.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pyarrow as pa
+from sqlalchemy import Connection, insert, text, update
+
+from layers import districts
+from layers.base import Layer
+from layers.errors import GeoserviceError, SourceError
+from layers.publish import Publication, publish
+from layers.system_tables import loads
+from loaders.admin import AdminAreas
+from loaders.checks import check_staged, without_jit
+from loaders.options import LoadConnections, LoadOptions, NoProgress, Progress
+from loaders.pipeline import Pipeline, ahead
+from loaders.report import Example, LoadReport, column_of
+from loaders.staging import (
+    Staging,
+    copy_rejected,
+    drop_leftovers,
+    ingest,
+    quarantine_statement,
+)
+
+_EXAMPLES = 10
+_ANALYZE_ROWS = 1000
+"""Below so many rows written, autovacuum's own statistics are good enough."""
+
+
+def load(
+    connections: LoadConnections,
+    layer: Layer,
+    files: Sequence[Path],
+    options: LoadOptions,
+    progress: Progress | None = None,
+) -> LoadReport:
+    """Load files into a layer as one publication.
+
+    Args:
+        connections: Neither may be in a transaction; the load commits on both.
+        files: Read one after another, as if they were one.
+        options: With ``dry_run`` everything is done and undone, and no row of ``loads`` is left.
+
+    Raises:
+        SourceError: a file cannot be read, does not fit the layer, or has bad rows and
+            ``on_error`` is ``reject``. Nothing is written but the failed row of ``loads``.
+        LoadInProgress: another load of the layer is being published for too long.
+    """
+    started = time.monotonic()
+    drop_leftovers(connections.sql)
+    with _staging(connections.sql, layer, files, dry_run=options.dry_run) as staging:
+        pipeline = _stage(connections, layer, files, options, staging, progress or NoProgress())
+        reasons, examples, rejected = _rejections(connections.sql, staging)
+        if rejected and options.on_error == "reject":
+            raise SourceError(_refusal(pipeline.rows_read, rejected, reasons, examples))
+        publication = _publish(connections.sql, layer, options, staging, pipeline, rejected)
+    return LoadReport(
+        None if options.dry_run else staging.number,
+        layer.name,
+        tuple(pipeline.reports),
+        pipeline.rows_read,
+        publication.new,
+        publication.changed,
+        publication.unchanged,
+        rejected,
+        reasons,
+        examples,
+        time.monotonic() - started,
+    )
+
+
+@contextmanager
+def _staging(
+    connection: Connection, layer: Layer, files: Sequence[Path], *, dry_run: bool
+) -> Iterator[Staging]:
+    """Staging tables that are dropped however the load ends; a failure is written down."""
+    staging = Staging.dry() if dry_run else Staging(_begin(connection, layer, files))
+    try:
+        staging.create(connection, layer)
+        yield staging
+    except BaseException as error:
+        connection.rollback()
+        if not dry_run:
+            _write_failure(connection, staging.number, error)
+        raise
+    finally:
+        staging.drop(connection)
+
+
+def _begin(connection: Connection, layer: Layer, files: Sequence[Path]) -> int:
+    source = {"files": [file.name for file in files]}
+    statement = insert(loads).values(layer=layer.name, source=source, state="staging")
+    number: int = connection.execute(statement.returning(loads.c.load_id)).scalar_one()
+    connection.commit()
+    return number
+
+
+def _write_failure(connection: Connection, load_id: int, error: BaseException) -> None:
+    # Texts of other errors may hold statements, values or paths.
+    message = str(error) if isinstance(error, GeoserviceError) else type(error).__name__
+    connection.execute(
+        update(loads).where(loads.c.load_id == load_id).values(state="failed", message=message)
+    )
+    connection.commit()
+
+
+def _stage(
+    connections: LoadConnections,
+    layer: Layer,
+    files: Sequence[Path],
+    options: LoadOptions,
+    staging: Staging,
+    progress: Progress,
+) -> Pipeline:
+    areas = None if layer is districts.LAYER else AdminAreas.held(connections.sql)
+    connections.sql.commit()
+    with TemporaryDirectory(prefix="geoservice-load-") as folder:
+        pipeline = Pipeline(layer, options, areas, Path(folder))
+        rows = _rows(connections.sql, pipeline, files, staging, progress)
+        ingest(connections, staging, layer, rows)
+    progress.step("check", 0, pipeline.rows_read)
+    check_staged(connections.sql, layer, staging)
+    progress.step("check", pipeline.rows_read, pipeline.rows_read)
+    return pipeline
+
+
+def _rows(
+    connection: Connection,
+    pipeline: Pipeline,
+    files: Sequence[Path],
+    staging: Staging,
+    progress: Progress,
+) -> Iterator[pa.RecordBatch]:
+    """Accepted rows; rejected ones are put aside on the way."""
+    done = 0
+    for normalised in ahead(pipeline.batches(files)):
+        copy_rejected(connection, staging, normalised.rejected)
+        done += normalised.accepted.num_rows + len(normalised.rejected)
+        progress.step("read", done, pipeline.count)
+        if normalised.accepted.num_rows:
+            yield normalised.accepted
+
+
+def _rejections(
+    connection: Connection, staging: Staging
+) -> tuple[Counter[str], tuple[Example, ...], int]:
+    # Names of tables are ours, see Staging.
+    table = staging.qualified_rejected
+    count = f"SELECT count(*) FROM {table}"  # noqa: S608
+    by_word = (
+        f"SELECT split_part(reason, ':', 1), count(*) FROM {table}, "  # noqa: S608
+        "unnest(reasons) AS reason GROUP BY 1"
+    )
+    first = (
+        f"SELECT row_number, natural_key, reasons[1] FROM {table} "  # noqa: S608
+        f"ORDER BY row_number LIMIT {_EXAMPLES}"
+    )
+    rejected: int = connection.execute(text(count)).scalar_one()
+    counted = connection.execute(text(by_word)).tuples().all()
+    reasons: Counter[str] = Counter(dict(counted))
+    examples = tuple(
+        Example(row, key, column_of(reason), reason)
+        for row, key, reason in connection.execute(text(first)).tuples()
+    )
+    connection.commit()
+    return reasons, examples, rejected
+
+
+def _refusal(read: int, rejected: int, reasons: Counter[str], examples: tuple[Example, ...]) -> str:
+    why = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
+    first = "; ".join(f"row {example.row}: {example.reason}" for example in examples[:3])
+    return f"{rejected} of {read} rows cannot be loaded ({why}), so none is: {first}"
+
+
+def _publish(
+    connection: Connection,
+    layer: Layer,
+    options: LoadOptions,
+    staging: Staging,
+    pipeline: Pipeline,
+    rejected: int,
+) -> Publication:
+    without_jit(connection)
+    publication = publish(
+        connection, layer, staging.rows, load_id=staging.number, valid_from=options.valid_from
+    )
+    if options.dry_run:
+        connection.rollback()
+        return publication
+    connection.execute(text(quarantine_statement(staging)), {"load_id": staging.number})
+    connection.execute(
+        update(loads)
+        .where(loads.c.load_id == staging.number)
+        .values(
+            state="published",
+            source=_source(pipeline, options),
+            recorded_at=publication.recorded_at,
+            valid_from=options.valid_from,
+            counts=_counts(pipeline.rows_read, publication, rejected),
+        )
+    )
+    connection.commit()
+    if publication.new + publication.changed >= _ANALYZE_ROWS:
+        _refresh_statistics(connection, layer)
+    return publication
+
+
+def _refresh_statistics(connection: Connection, layer: Layer) -> None:
+    """Tell the planner of the new rows; a coarse look now, autovacuum's finer one comes later."""
+    connection.execute(text("SET LOCAL default_statistics_target = 30"))
+    connection.execute(text("SELECT city.analyze_layer(:layer)"), {"layer": layer.name})
+    connection.commit()
+
+
+def _source(pipeline: Pipeline, options: LoadOptions) -> dict[str, Any]:
+    return {
+        "files": [report.name for report in pipeline.reports],
+        "sources": [report.as_json() for report in pipeline.reports],
+        "options": {
+            "crs": options.crs,
+            "encoding": options.encoding,
+            "mapping": options.mapping.as_json(),
+            "key": list(options.key) if options.key else None,
+            "source_layer": options.source_layer,
+        },
+    }
+
+
+def _counts(read: int, publication: Publication, rejected: int) -> dict[str, int]:
+    return {
+        "read": read,
+        "new": publication.new,
+        "changed": publication.changed,
+        "unchanged": publication.unchanged,
+        "rejected": rejected,
+    }

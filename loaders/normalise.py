@@ -1,0 +1,253 @@
+"""Rows of a file as rows of a layer: values, geometry, key, clearance, place and date."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import shapely
+
+from layers.access import Clearance
+from layers.base import AttributeType, Layer
+from layers.city import BoolArray, CityFrame
+from loaders.admin import AdminAreas
+from loaders.convert import ARROW_TYPES, as_text, convert, derive
+from loaders.findings import Findings
+from loaders.geometry import GeometryArray, as_ewkb, shape, with_elevation
+from loaders.mapping import ColumnPlan
+from loaders.positions import Locator
+from loaders.read_child import DEFECT, GEOMETRY
+
+_KEY_DECIMALS = 9
+"""Decimals of a degree that count in a derived key: 0.1 mm, so that a last bit does not."""
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A row that cannot be a feature; ``original`` is JSON of the row's columns as read."""
+
+    row_number: int
+    natural_key: str | None
+    reasons: tuple[str, ...]
+    original: bytes
+    clearance: int
+
+
+@dataclass(frozen=True)
+class Normalised:
+    """A batch divided: rows to stage, in the columns of ``staged_schema``, and rows rejected."""
+
+    accepted: pa.RecordBatch
+    rejected: Sequence[Rejected]
+
+
+def staged_schema(layer: Layer) -> pa.Schema:
+    """Columns of a staging table, in order."""
+    return pa.schema(
+        [
+            ("row_number", pa.int64()),
+            ("natural_key", pa.string()),
+            ("key_derived", pa.bool_()),
+            *((a.name, ARROW_TYPES[a.type]) for a in layer.attributes),
+            ("admin_code", pa.string()),
+            ("clearance", pa.int16()),
+            ("valid_from", pa.timestamp("us", "UTC")),
+            ("geom", pa.binary()),
+        ]
+    )
+
+
+@dataclass(frozen=True)
+class Normaliser:
+    """Everything that turns batches of one data set into rows of one layer."""
+
+    layer: Layer
+    plan: ColumnPlan
+    locator: Locator
+    city: CityFrame
+    areas: AdminAreas | None
+
+    def normalise(self, batch: pa.RecordBatch, first_row: int) -> Normalised:
+        """Divide a batch into rows to stage and rows rejected.
+
+        Args:
+            batch: As ``reader.Features`` gives it.
+            first_row: Number of its first row within the load, counted from 1.
+        """
+        findings = Findings(batch.num_rows)
+        _find_defects(batch.column(DEFECT), findings)
+        values = self._values(batch, findings)
+        geometries = self._geometries(batch, values, findings)
+        keys = self._keys(batch, values)
+        clearances = self._clearances(values, batch.num_rows)
+        rejected = _reject(batch, findings, keys, clearances, first_row)
+        columns = [
+            pa.array(np.arange(first_row, first_row + batch.num_rows)),
+            *_with_derived_keys(keys, geometries),
+            *(values[a.name] for a in self.layer.attributes),
+            self._admin_codes(geometries),
+            clearances,
+            self._valid_from(values, batch.num_rows),
+            as_ewkb(geometries, self.layer.geometry_type),
+        ]
+        rows = pa.RecordBatch.from_arrays(columns, schema=staged_schema(self.layer))
+        accepted = rows.filter(pa.array(~findings.bad)) if rejected else rows
+        return Normalised(accepted, rejected)
+
+    def _values(self, batch: pa.RecordBatch, findings: Findings) -> dict[str, pa.Array]:
+        values: dict[str, pa.Array] = {}
+        for attribute in self.layer.attributes:
+            if attribute.derived is not None:
+                values[attribute.name] = derive(values[attribute.derived.attribute], attribute)
+                continue
+            converted = convert(
+                self._column(batch, attribute.name),
+                attribute,
+                replacements=self.plan.values.get(attribute.name),
+                time_zone=self.city.time_zone,
+            )
+            values[attribute.name] = converted.values
+            findings.add_all(converted.problems)
+        return values
+
+    def _column(self, batch: pa.RecordBatch, attribute: str) -> pa.Array:
+        if attribute in self.plan.constants:
+            return pa.repeat(self.plan.constants[attribute], batch.num_rows)
+        if attribute in self.plan.columns:
+            return batch.column(self.plan.columns[attribute])
+        return pa.nulls(batch.num_rows, pa.string())
+
+    def _geometries(
+        self, batch: pa.RecordBatch, values: dict[str, pa.Array], findings: Findings
+    ) -> GeometryArray:
+        located = self.locator.locate(batch, findings)
+        shaped = shape(
+            located, self.layer.geometry_type, self.locator.operation, self.city, findings
+        )
+        geometries, has_z = shaped.geometries, shaped.has_z
+        absent = shapely.is_missing(geometries) & ~findings.bad & ~self._has_ends(values)
+        for row in np.flatnonzero(absent).tolist():
+            findings.add(row, "no_geometry")
+        from_survey = np.zeros(len(geometries), bool)
+        if "ground_elevation_m" in values and self.layer.geometry_type.has_z:
+            ground = _numbers(values["ground_elevation_m"])
+            from_survey = ~has_z & np.isfinite(ground)
+            geometries = with_elevation(geometries, np.where(from_survey, ground, np.nan))
+        if "z_source" in values:
+            words = np.select([has_z, from_survey], ["file", "surveyed"], "unknown")
+            values["z_source"] = pc.coalesce(values["z_source"], pa.array(words, pa.string()))
+        return geometries
+
+    def _has_ends(self, values: dict[str, pa.Array]) -> BoolArray:
+        """Whether the geometry can be made of two nodes later."""
+        ends = self.layer.end_nodes
+        if ends is None:
+            return np.zeros(1, bool)
+        known = pc.and_(values[ends.start].is_valid(), values[ends.end].is_valid())
+        return np.asarray(known.to_numpy(zero_copy_only=False))
+
+    def _keys(self, batch: pa.RecordBatch, values: dict[str, pa.Array]) -> pa.Array:
+        """Natural keys; null where one of their parts is."""
+        parts = [as_text(values[name]) for name in self.plan.key_attributes]
+        parts += [pc.utf8_trim_whitespace(as_text(batch.column(c))) for c in self.plan.key_columns]
+        if not parts:
+            return pa.nulls(batch.num_rows, pa.string())
+        keys = pc.binary_join_element_wise(*parts, "-") if len(parts) > 1 else parts[0]
+        return pc.if_else(pc.equal(keys, ""), None, keys)
+
+    def _clearances(self, values: dict[str, pa.Array], rows: int) -> pa.Array:
+        rule = self.layer.row_clearance
+        if rule is None:
+            return pa.repeat(pa.scalar(int(self.layer.clearance), pa.int16()), rows)
+        encoded = values[rule.attribute].dictionary_encode()
+        levels = [int(rule.of(code)) for code in encoded.dictionary.to_pylist()]
+        known = pa.array(levels, pa.int16()).take(encoded.indices)
+        return known.fill_null(int(max(rule.default, self.layer.clearance)))
+
+    def _admin_codes(self, geometries: GeometryArray) -> pa.Array:
+        if self.areas is None:
+            return pa.nulls(len(geometries), pa.string())
+        return self.areas.codes(geometries)
+
+    def _valid_from(self, values: dict[str, pa.Array], rows: int) -> pa.Array:
+        """Midnight in the city of the day from which a new feature holds."""
+        kind = pa.timestamp("us", "UTC")
+        attribute = self.layer.valid_from
+        if attribute is None:
+            return pa.nulls(rows, kind)
+        if self.layer.attribute[attribute].type is not AttributeType.DATE:
+            return values[attribute].cast(kind)
+        midnight = values[attribute].cast(pa.timestamp("us"))
+        local = pc.assume_timezone(
+            midnight, self.city.time_zone, ambiguous="earliest", nonexistent="latest"
+        )
+        return local.cast(kind)
+
+
+def _find_defects(column: pa.Array, findings: Findings) -> None:
+    if column.null_count < len(column):
+        for row, defect in enumerate(column.to_pylist()):
+            if defect is not None:
+                findings.add(row, f"malformed_row: {defect}")
+
+
+def _numbers(column: pa.Array) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.asarray(column.fill_null(np.nan).to_numpy(zero_copy_only=False))
+
+
+def _with_derived_keys(keys: pa.Array, geometries: GeometryArray) -> tuple[pa.Array, pa.Array]:
+    """Keys without gaps, and which of them are derived from the geometry.
+
+    A derived key ends in ``#1``; the ordinal of equal ones is counted when all rows are staged.
+    """
+    derived = keys.is_null()
+    if not keys.null_count:
+        return keys, derived
+    rows = np.flatnonzero(derived.to_numpy(zero_copy_only=False))
+    canonical = shapely.transform(
+        shapely.normalize(geometries[rows]), lambda c: np.round(c, _KEY_DECIMALS), include_z=False
+    )
+    filled = keys.to_numpy(zero_copy_only=False).copy()
+    for row, wkb in zip(rows.tolist(), shapely.to_wkb(canonical), strict=True):
+        filled[row] = f"{blake2b(wkb or b'', digest_size=16).hexdigest()}#1"
+    return pa.array(filled, pa.string()), derived
+
+
+def _reject(
+    batch: pa.RecordBatch, findings: Findings, keys: pa.Array, clearances: pa.Array, first_row: int
+) -> list[Rejected]:
+    rows = sorted(findings.reasons)
+    if not rows:
+        return []
+    wanted = pa.array(rows)
+    originals = batch.take(wanted).to_pylist()
+    known_keys = keys.take(wanted).to_pylist()
+    levels = clearances.take(wanted).to_pylist()
+    return [
+        Rejected(
+            first_row + row,
+            key,
+            tuple(findings.reasons[row]),
+            _original(original),
+            int(level if level is not None else Clearance.RESTRICTED),
+        )
+        for row, original, key, level in zip(rows, originals, known_keys, levels, strict=True)
+    ]
+
+
+def _original(row: dict[str, Any]) -> bytes:
+    """JSON of a row as read, its geometry as WKT."""
+    wkb = row.pop(GEOMETRY)
+    row.pop(DEFECT)
+    if wkb:
+        geometry = shapely.from_wkb(wkb, on_invalid="ignore")
+        if geometry is not None:
+            row.setdefault("geometry", shapely.to_wkt(geometry, rounding_precision=-1))
+    text = orjson.dumps(row, default=str, option=orjson.OPT_NON_STR_KEYS)
+    return text.replace(b"\\u0000", b"")

@@ -1,0 +1,90 @@
+"""What a load is told: connections, options, limits, and whom to tell how far it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol
+
+from adbc_driver_manager.dbapi import Connection as BulkConnection
+from sqlalchemy import Connection
+
+from layers.city import CityFrame
+from loaders.mapping import Mapping
+
+MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class LoadConnections:
+    """Two open connections of the same database role, both made by the caller.
+
+    Attributes:
+        sql: For statements; must not be in a transaction; the load commits on it.
+        bulk: For COPY through Arrow.
+    """
+
+    sql: Connection
+    bulk: BulkConnection
+
+
+@dataclass(frozen=True)
+class ReadLimits:
+    """Bounds on what a file may cost to read.
+
+    Attributes:
+        max_unpacked_bytes: Size of all members of an archive together, measured while unpacking.
+        max_ratio: Unpacked size of an archive by its packed size.
+        max_members: Files in an archive.
+        max_fields: Columns of a file.
+        memory_bytes: Address space of the process that reads the file.
+        timeout_s: Time the file may take to read, and processor time of the process.
+    """
+
+    max_unpacked_bytes: int = 20 * 1024 * MEBIBYTE
+    max_ratio: int = 200
+    max_members: int = 1000
+    max_fields: int = 1000
+    memory_bytes: int = 4 * 1024 * MEBIBYTE
+    timeout_s: int = 3600
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """What the user said about the files.
+
+    Attributes:
+        crs: System of the coordinates: ``EPSG:n``, ``n``, ``gcj02``, ``bd09``; ``/yx`` after it for
+            northing first. None means what the file says.
+        encoding: Encoding of texts; None means what the file says or shows.
+        key: Columns or attributes that identify a feature; None means the descriptor's.
+        valid_from: Instant from which changes hold; None lets ``layers.publish`` decide.
+        source_layer: Name of the layer in a file that has several.
+        on_error: Whether bad rows go to quarantine, or refuse the whole load.
+        dry_run: Do everything but publish.
+    """
+
+    city: CityFrame
+    crs: str | None = None
+    encoding: str | None = None
+    mapping: Mapping = field(default_factory=Mapping)
+    key: tuple[str, ...] | None = None
+    valid_from: datetime | None = None
+    source_layer: str | None = None
+    on_error: Literal["quarantine", "reject"] = "quarantine"
+    dry_run: bool = False
+    limits: ReadLimits = field(default_factory=ReadLimits)
+
+
+class Progress(Protocol):
+    """Whom a load tells how far it is."""
+
+    def step(self, name: str, done: int, total: int | None) -> None:
+        """``done`` of ``total`` rows have passed a step; None where the total is not known."""
+
+
+class NoProgress:
+    """Tells nobody."""
+
+    def step(self, name: str, done: int, total: int | None) -> None:
+        """Do nothing."""

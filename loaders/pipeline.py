@@ -1,0 +1,165 @@
+"""Files as batches of rows of a layer, one file after another, a few batches ahead of who asks."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from layers.base import Layer
+from layers.errors import MissingColumn
+from loaders.admin import AdminAreas
+from loaders.mapping import ColumnPlan, plan_columns
+from loaders.normalise import Normalised, Normaliser
+from loaders.options import LoadOptions
+from loaders.positions import find_locator
+from loaders.reader import Features, read
+from loaders.report import SourceReport
+from loaders.sources import Source, prepare
+
+_T = TypeVar("_T")
+_DEPTH = 2
+
+
+class Pipeline:
+    """The rows of some files as rows of a layer.
+
+    Attributes:
+        reports: One of each file that has been read to its end.
+        rows_read: Rows read so far, over all files.
+        count: Rows of the file being read with those read before; None where not known.
+    """
+
+    def __init__(
+        self, layer: Layer, options: LoadOptions, areas: AdminAreas | None, folder: Path
+    ) -> None:
+        self._layer = layer
+        self._options = options
+        self._areas = areas
+        self._folder = folder
+        self.reports: list[SourceReport] = []
+        self.rows_read = 0
+        self.count: int | None = None
+
+    def batches(self, files: Sequence[Path]) -> Generator[Normalised, None, None]:
+        """Batches of all files, normalised.
+
+        Raises:
+            SourceError: a file cannot be read or does not fit the layer.
+        """
+        for file in files:
+            source = prepare(file, self._options, self._folder)
+            with read(source, self._options.limits, self._options.source_layer) as features:
+                yield from self._of_file(source, features)
+
+    def _of_file(self, source: Source, features: Features) -> Iterator[Normalised]:
+        plan = self._plan(source, features)
+        before = self.rows_read
+        self.count = None if features.count is None else before + features.count
+        normaliser: Normaliser | None = None
+        for batch in features.batches:
+            if normaliser is None:
+                locator = find_locator(
+                    batch,
+                    source.coordinates,
+                    said=self._options.crs,
+                    stated=features.crs,
+                    city=self._options.city,
+                    source=source.path,
+                )
+                normaliser = Normaliser(self._layer, plan, locator, self._options.city, self._areas)
+            normalised = normaliser.normalise(batch, self.rows_read + 1)
+            self.rows_read += batch.num_rows
+            yield normalised
+        self.reports.append(_report(source, plan, normaliser, self.rows_read - before))
+
+    def _plan(self, source: Source, features: Features) -> ColumnPlan:
+        positions = source.coordinates.columns if source.coordinates else ()
+        plan = plan_columns(
+            self._layer,
+            [column for column in features.columns if column not in positions],
+            self._options.mapping,
+            source=source.path,
+            key=self._options.key,
+            dbf_encoding=source.encoding.name if source.encoding and source.driver else None,
+        )
+        if source.driver is None and not positions:
+            ends = self._layer.end_nodes
+            if ends is None or not {ends.start, ends.end} <= plan.columns.keys():
+                raise MissingColumn(source.path, "geometry", features.columns)
+        return plan
+
+
+def _report(
+    source: Source, plan: ColumnPlan, normaliser: Normaliser | None, rows: int
+) -> SourceReport:
+    operation = normaliser.locator.operation if normaliser else None
+    encoding = source.encoding
+    return SourceReport(
+        source.path.name,
+        source.sha256,
+        operation.crs if operation else "none",
+        operation.description if operation else "none: there are no rows",
+        operation.accuracy_m if operation else 0.0,
+        f"{encoding.name} ({encoding.found})" if encoding else None,
+        plan.columns,
+        plan.constants,
+        plan.unmapped,
+        source.notes,
+        rows,
+    )
+
+
+def ahead(items: Generator[_T, None, None]) -> Iterator[_T]:
+    """The same items, made by a thread that stays a few ahead of who takes them.
+
+    Reading and reprojecting go on while the database takes in the batch before. What the making
+    raises is raised here; when the taker stops, the maker stops after the item at hand.
+    """
+    maker = _Maker(items)
+    maker.start()
+    try:
+        while (made := maker.made.get()) is not _END:
+            yield made  # type: ignore[misc]  # an item: the end is handled above
+        if maker.failure is not None:
+            raise maker.failure
+    finally:
+        maker.stopped.set()
+        maker.join()
+
+
+_END = object()
+
+
+class _Maker(threading.Thread, Generic[_T]):
+    """Puts items into a short queue until there are none or nobody takes them."""
+
+    def __init__(self, items: Generator[_T, None, None]) -> None:
+        super().__init__(name="normalise", daemon=True)
+        self._items = items
+        self.made: queue.Queue[_T | object] = queue.Queue(_DEPTH)
+        self.stopped = threading.Event()
+        self.failure: BaseException | None = None
+
+    def run(self) -> None:
+        """Make all items; a failure is kept for who takes them."""
+        try:
+            with closing(self._items):
+                for item in self._items:
+                    self._put(item)
+                    if self.stopped.is_set():
+                        break
+        except BaseException as failure:
+            self.failure = failure
+        self._put(_END)
+
+    def _put(self, item: _T | object) -> None:
+        while not self.stopped.is_set():
+            try:
+                self.made.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+            return

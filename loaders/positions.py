@@ -1,0 +1,113 @@
+"""Positions of a data set: their system, the order of their axes, and what if it is unknown.
+
+The first batch decides. Survey tables call the northing X; numbers show it, because only one order
+puts the points into the city.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import shapely
+
+from layers.base import Attribute, AttributeType, Title
+from layers.city import CityFrame, FloatArray
+from layers.crs import SWAPPED, Operation, candidates, find_operation, share_inside
+from layers.errors import UnknownCRS
+from loaders.convert import convert
+from loaders.delimited import CoordinateColumns
+from loaders.findings import Findings
+from loaders.geometry import GeometryArray, parse_wkb
+from loaders.read_child import GEOMETRY
+
+_ORDINATE = Attribute("coordinate", AttributeType.NUMBER, Title("Coordinate", "坐标"))
+
+
+@dataclass(frozen=True)
+class Locator:
+    """How positions of a data set come out of its rows, and how they get to EPSG:4490.
+
+    Attributes:
+        columns: Columns of a table that hold x and y; None where geometries are read.
+    """
+
+    operation: Operation
+    columns: CoordinateColumns | None
+
+    def locate(self, batch: pa.RecordBatch, findings: Findings) -> GeometryArray:
+        """Geometries of a batch in the system of the file; None where a row has none."""
+        return read_positions(batch, self.columns, findings)
+
+
+def read_positions(
+    batch: pa.RecordBatch, columns: CoordinateColumns | None, findings: Findings
+) -> GeometryArray:
+    """Geometries of a batch in the system of the file, in the order of the columns' names."""
+    if columns is None or columns.x is None or columns.y is None:
+        return parse_wkb(batch.column(GEOMETRY), findings)
+    x = _ordinates(batch, columns.x, findings)
+    y = _ordinates(batch, columns.y, findings)
+    points: GeometryArray = np.full(batch.num_rows, None, object)
+    given = np.isfinite(x) & np.isfinite(y)
+    points[given] = shapely.points(x[given], y[given])
+    return points
+
+
+def _ordinates(batch: pa.RecordBatch, column: str, findings: Findings) -> FloatArray:
+    converted = convert(batch.column(column), _ORDINATE)
+    for row, reason in converted.problems.items():
+        findings.add(row, reason.replace("coordinate=", f"{column}=", 1))
+    return np.asarray(converted.values.fill_null(np.nan).to_numpy(zero_copy_only=False))
+
+
+def find_locator(
+    first: pa.RecordBatch,
+    columns: CoordinateColumns | None,
+    *,
+    said: str | None,
+    stated: str | None,
+    city: CityFrame,
+    source: Path,
+) -> Locator:
+    """Decide on the system and the order of axes from what is known and the first rows.
+
+    Args:
+        said: System that the user gave.
+        stated: System that the file states.
+
+    Raises:
+        UnknownCRS: none is known; or another than the one said or stated would put the rows into
+            the city and this one does not.
+    """
+    positions = shapely.get_coordinates(read_positions(first, columns, Findings(first.num_rows)))
+    crs = said or stated
+    if crs is None:
+        reason = "does not say its coordinate reference system; name it with --crs"
+        raise UnknownCRS(source, reason, candidates(positions, city, source))
+    operation = find_operation(crs, city, source)
+    if columns is not None and not columns.order_known:
+        operation = _in_order(operation, positions, city, source)
+    if len(positions) and share_inside(operation, positions, city) == 0:
+        better = candidates(positions, city, source)
+        if better:
+            reason = f"no position lies in {city.name} when it is read as {operation.crs}"
+            raise UnknownCRS(source, reason, better)
+    return Locator(operation, columns)
+
+
+def _in_order(
+    operation: Operation, positions: FloatArray, city: CityFrame, source: Path
+) -> Operation:
+    """The operation with x or with y first, whichever puts the positions into the city."""
+    swapped = find_operation(operation.crs + SWAPPED, city, source)
+    if operation.swapped:
+        return operation
+    as_named = share_inside(operation, positions, city)
+    as_swapped = share_inside(swapped, positions, city)
+    if as_named > 0 and as_swapped > 0 and as_named == as_swapped:
+        reason = "X and Y could be either way round; name the columns of x (easting) and y in --map"
+        raise UnknownCRS(source, reason)
+    return swapped if as_swapped > as_named else operation

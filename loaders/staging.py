@@ -1,0 +1,196 @@
+"""Staging tables: where a load waits until it is published, and nothing of it is seen.
+
+They are unlogged, named after the load, and dropped when it ends, however it ends. A session lock
+on the load's number tells a load that is under way from one whose process died.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+from sqlalchemy import Connection, Table, text, update
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateColumn
+
+from layers.base import Layer
+from layers.system_tables import loads
+from layers.tables import SCHEMA, STAGING_SCHEMA, held_table
+from loaders.normalise import Rejected, staged_schema
+from loaders.options import LoadConnections
+
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
+_REJECTED_COLUMNS = (
+    "row_number bigint, natural_key text, reasons text[], original jsonb, clearance smallint"
+)
+_LOCK = "load"
+_DRY_LOCK = "dry load"
+
+
+@dataclass(frozen=True)
+class Staging:
+    """The tables of one load. Names are made of numbers of ours, so they go into SQL as they are.
+
+    Attributes:
+        number: Of the load; a random one in a dry run.
+        lock: First half of the key of the session lock that is held meanwhile.
+    """
+
+    number: int
+    lock: str = _LOCK
+
+    @classmethod
+    def dry(cls) -> Staging:
+        """Tables for a load that is not written down."""
+        return cls(secrets.randbelow(2**31), _DRY_LOCK)
+
+    @property
+    def rows(self) -> str:
+        """Table of rows to publish."""
+        return f"dry_{self.number}" if self.lock == _DRY_LOCK else f"load_{self.number}"
+
+    @property
+    def rejected(self) -> str:
+        """Table of rows rejected."""
+        prefix = "dry_rejected" if self.lock == _DRY_LOCK else "rejected"
+        return f"{prefix}_{self.number}"
+
+    @property
+    def qualified_rows(self) -> str:
+        """``rows`` with its schema."""
+        return f"{STAGING_SCHEMA}.{self.rows}"
+
+    @property
+    def qualified_rejected(self) -> str:
+        """``rejected`` with its schema."""
+        return f"{STAGING_SCHEMA}.{self.rejected}"
+
+    def create(self, connection: Connection, layer: Layer) -> None:
+        """Make the tables and hold the lock; commits."""
+        columns = ", ".join(_column_definitions(layer))
+        key = {"lock": self.lock, "number": self.number}
+        connection.execute(text(_lock_call("pg_advisory_lock")), key)
+        connection.execute(text(f"CREATE UNLOGGED TABLE {self.qualified_rows} ({columns})"))
+        connection.execute(
+            text(f"CREATE UNLOGGED TABLE {self.qualified_rejected} ({_REJECTED_COLUMNS})")
+        )
+        connection.commit()
+
+    def drop(self, connection: Connection) -> None:
+        """Drop the tables and let the lock go; commits."""
+        for table in (self.qualified_rows, self.qualified_rejected):
+            connection.execute(text(f"DROP TABLE IF EXISTS {table}"))
+        key = {"lock": self.lock, "number": self.number}
+        connection.execute(text(_lock_call("pg_advisory_unlock")), key)
+        connection.commit()
+
+
+def _lock_call(function: str) -> str:
+    return f"SELECT {function}(hashtext(:lock), CAST(:number AS integer))"
+
+
+def _column_definitions(layer: Layer) -> Iterator[str]:
+    """Definitions in the order of ``staged_schema``, with the types of the layer's own columns."""
+    table: Table = held_table(layer)
+    own = {"row_number": "row_number bigint", "valid_from": "valid_from timestamptz"}
+    for name in staged_schema(layer).names:
+        if name in own:
+            yield own[name]
+        else:
+            definition = str(CreateColumn(table.c[name]).compile(dialect=_DIALECT))
+            # Rows from end nodes get their geometry after they are staged.
+            yield definition.removesuffix(" NOT NULL") if name == "geom" else definition
+
+
+def ingest(
+    connections: LoadConnections, staging: Staging, layer: Layer, rows: Iterator[pa.RecordBatch]
+) -> None:
+    """Copy rows into the staging table, in constant memory; commits on the bulk connection.
+
+    Raises:
+        Exception: whatever the iteration over rows raised.
+    """
+    failures: list[BaseException] = []
+    reader = pa.RecordBatchReader.from_batches(staged_schema(layer), _noting(rows, failures))
+    try:
+        with connections.bulk.cursor() as cursor:
+            cursor.adbc_ingest(staging.rows, reader, mode="append", db_schema_name=STAGING_SCHEMA)
+        connections.bulk.commit()
+    except BaseException:
+        connections.bulk.rollback()
+        if failures:
+            # What came through the driver is a text only.
+            raise failures[0] from None
+        raise
+
+
+def _noting(
+    rows: Iterator[pa.RecordBatch], failures: list[BaseException]
+) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from rows
+    except BaseException as failure:
+        failures.append(failure)
+        raise
+
+
+def copy_rejected(connection: Connection, staging: Staging, rejected: Sequence[Rejected]) -> None:
+    """Copy rejected rows into their staging table; commits."""
+    if not rejected:
+        return
+    statement = (
+        f"COPY {staging.qualified_rejected} (row_number, natural_key, reasons, original, clearance)"
+        " FROM STDIN"
+    )
+    with connection.begin():
+        driver = connection.connection.driver_connection
+        assert driver is not None  # noqa: S101  # for mypy: the connection is open
+        with driver.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in rejected:
+                original = row.original.decode()
+                fields = (row.row_number, row.natural_key, list(row.reasons), original)
+                copy.write_row((*fields, row.clearance))
+
+
+def drop_leftovers(connection: Connection) -> None:
+    """Mark loads whose process died as failed and drop the tables they left; commits."""
+    names = connection.execute(
+        text("SELECT tablename FROM pg_tables WHERE schemaname = :schema"),
+        {"schema": STAGING_SCHEMA},
+    ).scalars()
+    for staging in {found for name in names if (found := _of_table(name)) is not None}:
+        key = {"lock": staging.lock, "number": staging.number}
+        if connection.execute(text(_lock_call("pg_try_advisory_lock")), key).scalar_one():
+            _mark_interrupted(connection, staging)
+            staging.drop(connection)
+    connection.commit()
+
+
+def _of_table(name: str) -> Staging | None:
+    prefix, _, number = name.rpartition("_")
+    if not number.isdecimal():
+        return None
+    if prefix in ("load", "rejected", "changed"):
+        return Staging(int(number))
+    return Staging(int(number), _DRY_LOCK) if prefix in ("dry", "dry_rejected") else None
+
+
+def _mark_interrupted(connection: Connection, staging: Staging) -> None:
+    if staging.lock == _DRY_LOCK:
+        return
+    connection.execute(
+        update(loads)
+        .where(loads.c.load_id == staging.number, loads.c.state == "staging")
+        .values(state="failed", message="interrupted")
+    )
+
+
+def quarantine_statement(staging: Staging) -> str:
+    """The statement that keeps the rejected rows of a load; ``load_id`` is bound."""
+    columns = "row_number, natural_key, reasons, original, clearance"
+    return (
+        f"INSERT INTO {SCHEMA}.quarantine (load_id, {columns}) "  # noqa: S608  # names of ours
+        f"SELECT :load_id, {columns} FROM {staging.qualified_rejected}"
+    )

@@ -1,0 +1,164 @@
+"""Values of columns as values of attributes."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from layers.base import Attribute, AttributeType, Derived, Title
+from layers.codes import MATERIALS, PIPE_KINDS
+from loaders.convert import Converted, convert, derive, parse_boolean, parse_date
+
+T = Title("T", "题")
+
+
+def run(values: list[Any], kind: AttributeType, **facts: Any) -> Converted:
+    replacements = facts.pop("replacements", None)
+    column = values if isinstance(values, pa.Array) else pa.array(values)
+    attribute = Attribute("a", kind, T, **facts)
+    return convert(column, attribute, replacements=replacements, time_zone="Asia/Shanghai")
+
+
+def test_text_is_trimmed_and_words_for_nothing_are_null() -> None:
+    found = run([" 深南大道 ", "", "<Null>", "-", "无", "N/A", "/", "\u3000"], AttributeType.TEXT)
+
+    assert found.values.to_pylist() == ["深南大道", *[None] * 7]
+    assert found.problems == {}
+
+
+def test_text_from_numbers_keeps_its_digits() -> None:
+    assert run([4403.0, 1.5], AttributeType.TEXT).values.to_pylist() == ["4403", "1.5"]
+
+
+def test_text_with_a_null_character_loses_it() -> None:
+    assert run(["a\x00b"], AttributeType.TEXT).values.to_pylist() == ["ab"]
+
+
+def test_any_word_of_a_code_list_gives_the_code() -> None:
+    found = run(["JP", "jp", "配水", "Water distribution", None], AttributeType.TEXT, codes=PIPE_KINDS)
+
+    assert found.values.to_pylist() == ["JP", "JP", "JP", "JP", None]
+
+
+def test_a_closed_list_rejects_an_unknown_word_and_an_open_one_keeps_it() -> None:
+    closed = run(["JP", "XX"], AttributeType.TEXT, codes=PIPE_KINDS)
+    opened = run(["铸铁", "竹"], AttributeType.TEXT, codes=MATERIALS)
+
+    assert closed.values.to_pylist() == ["JP", None]
+    assert closed.problems == {1: "not_in_code_list: a='XX'"}
+    assert opened.values.to_pylist() == ["ZT", "竹"]
+
+
+def test_words_are_replaced_before_they_are_looked_up() -> None:
+    found = run([" 1 ", "2"], AttributeType.TEXT, codes=PIPE_KINDS, replacements={"1": "JP", "2": ""})
+
+    assert found.values.to_pylist() == ["JP", None]
+
+
+def test_numbers_are_read_from_text_and_from_full_width_digits() -> None:
+    found = run(["1.5", " 2 ", "３００", "-4e2", ".5", "5."], AttributeType.NUMBER)
+
+    assert found.values.to_pylist() == [1.5, 2.0, 300.0, -400.0, 0.5, 5.0]
+
+
+@pytest.mark.parametrize("word", ["abc", "1,000", "12mm", "1e999", "0x10", "1 2", "inf", "１，０"])
+def test_what_is_no_number_is_rejected(word: str) -> None:
+    found = run([word, "1"], AttributeType.NUMBER)
+
+    assert found.values.to_pylist() == [None, 1.0]
+    assert list(found.problems) == [0]
+
+
+def test_nan_is_nothing_and_infinity_is_rejected() -> None:
+    found = run([float("nan"), float("inf"), 1.0], AttributeType.NUMBER)
+
+    assert found.values.to_pylist() == [None, None, 1.0]
+    assert list(found.problems) == [1]
+
+
+def test_numbers_out_of_range_are_rejected_from_text_and_from_numbers() -> None:
+    for column in (["-1", "5", "11"], [-1, 5, 11], [-1.0, 5.0, 11.0]):
+        found = run(column, AttributeType.NUMBER, minimum=0, maximum=10)
+        assert found.values.to_pylist() == [None, 5.0, None]
+        assert [r.partition(":")[0] for r in found.problems.values()] == [
+            "below_minimum",
+            "above_maximum",
+        ]
+
+
+def test_integers_are_whole_and_fit() -> None:
+    found = run(["12", "12.0", "12.5", "3000000000"], AttributeType.INTEGER)
+
+    assert found.values.to_pylist() == [12, 12, None, None]
+    assert set(found.problems) == {2, 3}
+
+
+@pytest.mark.parametrize(
+    ("word", "value"), [("是", True), ("Y", True), ("1", True), ("否", False), ("no", False)]
+)
+def test_booleans(word: str, value: bool) -> None:
+    assert parse_boolean(word) is value
+
+
+def test_a_word_that_is_neither_true_nor_false_is_rejected() -> None:
+    assert list(run(["maybe", None], AttributeType.BOOLEAN).problems) == [0]
+
+
+@pytest.mark.parametrize(
+    ("word", "day"),
+    [
+        ("2015-06-01", date(2015, 6, 1)),
+        ("2015/6/1", date(2015, 6, 1)),
+        ("20150601", date(2015, 6, 1)),
+        ("2015年6月1日", date(2015, 6, 1)),
+        ("2015年6月", date(2015, 6, 1)),
+        ("2015-06", date(2015, 6, 1)),
+        ("2015", date(2015, 1, 1)),
+        ("2015.0", date(2015, 1, 1)),
+        ("2015-06-01 12:00:00", date(2015, 6, 1)),
+        ("2015-06-01T12:00:00Z", date(2015, 6, 1)),
+    ],
+)
+def test_dates(word: str, day: date) -> None:
+    assert parse_date(word) == day
+
+
+@pytest.mark.parametrize("word", ["bad", "2015-13-01", "2015-02-30", "0", "15-06-01", "00000000"])
+def test_what_is_no_day_is_rejected(word: str) -> None:
+    found = run([word], AttributeType.DATE)
+
+    assert found.problems == {0: f"not_a_date: a={word!r}"}
+
+
+def test_dates_are_read_from_date_columns() -> None:
+    column = pa.array([date(2015, 6, 1), None])
+
+    assert run(column, AttributeType.DATE).values.to_pylist() == [date(2015, 6, 1), None]
+
+
+def test_an_instant_without_offset_is_in_the_time_of_the_city() -> None:
+    found = run(["2024-01-01 08:00:00", "2024-01-01T00:00:00+00:00"], AttributeType.TIMESTAMP)
+
+    assert found.values.to_pylist() == [datetime(2024, 1, 1, tzinfo=UTC)] * 2
+
+
+def test_required_values_must_be_there() -> None:
+    assert run(["a", None], AttributeType.TEXT, required=True).problems == {1: "missing: a"}
+
+
+def test_a_pattern_holds_for_the_whole_text() -> None:
+    found = run(["440304", "x440304", None], AttributeType.TEXT, pattern=r"\d{6}")
+
+    assert found.values.to_pylist() == ["440304", None, None]
+    assert found.problems == {1: "not_of_pattern: a='x440304'"}
+
+
+def test_derived_values_follow_by_mapping_or_prefix() -> None:
+    by_mapping = Attribute("c", AttributeType.TEXT, T, derived=Derived("a", mapping={"JP": "JS"}))
+    by_prefix = Attribute("c", AttributeType.TEXT, T, derived=Derived("a", prefix=2))
+
+    assert derive(pa.array(["JP", "??", None]), by_mapping).to_pylist() == ["JS", None, None]
+    assert derive(pa.array(["0701", "H", None]), by_prefix).to_pylist() == ["07", "H", None]
