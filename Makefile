@@ -52,7 +52,7 @@ bench: ## run the benchmarks (SCALE=1)
 .PHONY: docs
 docs: ## build the documentation into site/
 	@scripts/setup run docs
-	mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 
 .PHONY: web
 web: ## build the web map into geoservice/web/dist

@@ -25,7 +25,7 @@ from geoservice.demo import load_city, make_city
 from geoservice.keys import create_key
 from geoservice.sample_city import observations_at
 from geoservice.schema import migrate
-from geoservice.settings import ENV_PREFIX, DatabaseSettings, Settings
+from geoservice.settings import ENV_PREFIX, DatabaseSettings
 from layers.access import Clearance
 from layers.observations import Observation, record_observations
 from layers.roles import Role
@@ -45,10 +45,12 @@ class BenchmarkCity:
     Attributes:
         folder: Of everything that belongs to it.
         cluster: Its running server.
+        scale: Million features.
     """
 
     folder: Path
     cluster: Cluster
+    scale: float
     seed: int
 
     @property
@@ -125,9 +127,7 @@ def environment_for(folder: Path, database: str) -> dict[str, str]:
 
 
 @contextmanager
-def benchmark_city(
-    cache: Path, *, scale: float, seed: int, fresh: bool
-) -> Iterator[BenchmarkCity]:
+def benchmark_city(cache: Path, *, scale: float, seed: int, fresh: bool) -> Iterator[BenchmarkCity]:
     """The city of a scale and a seed, made and loaded if need be; its server runs meanwhile.
 
     Args:
@@ -141,7 +141,7 @@ def benchmark_city(
         shutil.rmtree(folder, ignore_errors=True)
     cluster.ensure_running()
     try:
-        city = BenchmarkCity(folder, cluster, seed)
+        city = BenchmarkCity(folder, cluster, scale, seed)
         # A .env file in the folder that make runs in is meant for another installation.
         with chdir(folder):
             _load(city, features=max(LEAST_FEATURES, round(FEATURES * scale)))

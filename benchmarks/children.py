@@ -105,7 +105,7 @@ def _wait_until_ready(child: subprocess.Popen[bytes], url: str, log: Path) -> No
     while True:
         try:
             with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  # our own address
-                if answer.status == 200:  # noqa: PLR2004
+                if answer.status == 200:
                     return
         except (OSError, urllib.error.URLError):
             pass

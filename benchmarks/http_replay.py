@@ -113,7 +113,6 @@ def _lua_job(job: dict[str, object]) -> str:
     lines = [f"local paths = {{{', '.join(json.dumps(path) for path in paths)}}}"]
     lines.append(f"local requests, connections = {job['requests']}, {job['connections']}")
     lines += [
-        f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}"
-        for name, value in headers.items()
+        f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}" for name, value in headers.items()
     ]
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""What the figures were measured on: processors, memory, versions, and how durable the server is."""
+"""What the figures were measured on: processors, memory, versions, durability of the server."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def server_facts(connection: Connection) -> Iterator[tuple[str, str]]:
         text("SELECT name, current_setting(name) FROM pg_settings WHERE name = ANY(:names)"),
         {"names": list(_SERVER_SETTINGS)},
     )
-    found = dict(settings.tuples().all())
+    found: dict[str, str] = dict(settings.tuples().all())
     yield "server settings", ", ".join(f"{name} {found[name]}" for name in _SERVER_SETTINGS)
 
 

@@ -29,9 +29,7 @@ class Aim:
         return f"{'>=' if self.at_least else '<='} {self.ratio:g}"
 
 
-def measure_in_turns(
-    contestants: Mapping[str, Callable[[], float]], repeats: int
-) -> Measurements:
+def measure_in_turns(contestants: Mapping[str, Callable[[], float]], repeats: int) -> Measurements:
     """Measure all contestants ``repeats`` times, in ABBA order."""
     measured: Measurements = {name: [] for name in contestants}
     names = list(contestants)
@@ -63,7 +61,7 @@ def ratio_text(values: Sequence[float]) -> str:
 
 def number_text(value: float) -> str:
     """A number with about three digits that mean something."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"  # noqa: PLR2004
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def new_table(title: str, *columns: str, note: str = "") -> Table:

@@ -41,8 +41,8 @@ class PackedList:
     def script_lines(self, clients: int) -> list[str]:
         """The lines that set the parameters of this turn.
 
-        The clients share the list; from pass to pass each moves on by one, so that none has the dear
-        entries all the time.
+        The clients share the list; from pass to pass each moves on by one, so that none has the
+        dear entries all the time.
         """
         count = len(self.rows)
         lines = [
@@ -55,7 +55,9 @@ class PackedList:
             list(zip(self.names, self.bits, self.divisors, strict=True))
         ):
             number = f":packed & {2**bits - 1}"
-            lines.append(f"\\set {name} " + (f"({number}) / {divisor}.0" if divisor > 1 else number))
+            lines.append(
+                f"\\set {name} " + (f"({number}) / {divisor}.0" if divisor > 1 else number)
+            )
             lines.append(f"\\set packed :packed >> {bits}")
         return lines
 

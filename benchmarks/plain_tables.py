@@ -1,9 +1,9 @@
 """The same current rows as plain tables, as somebody keeps them who needs no history.
 
-Schema ``plain`` has for each layer of the trace a table in EPSG:4326 and one in EPSG:3857, both with
-a primary key, a GiST index and nothing but the attributes that our tiles carry, so that the other
-server has no more to do than ours. ``plain.facilities_nearest`` has all public attributes and the
-best index for a nearest-neighbour search of one kind.
+Schema ``plain`` has for each layer of the trace a table in EPSG:4326 and one in EPSG:3857, both
+with a primary key, a GiST index and nothing but the attributes that our tiles carry, so that the
+other server has no more to do than ours. ``plain.facilities_nearest`` has all public attributes and
+the best index for a nearest-neighbour search of one kind.
 """
 
 from __future__ import annotations

@@ -75,11 +75,14 @@ def shape(
     """Geometries of a layer's type in EPSG:4490; what cannot be one is found fault with."""
     geometries = _of_type(geometries, geometry_type, findings)
     present = np.flatnonzero(~shapely.is_missing(geometries))
-    moved, has_z = _moved(geometries[present], present, geometry_type, operation, city, findings)
-    if geometry_type.dimension == 1:
-        _refuse_without_length(moved, present, findings)
-    if geometry_type.dimension == 2:
-        _refuse_invalid(moved, present, findings)
+    with np.errstate(invalid="ignore"):  # GEOS on coordinates that are not finite; they are found
+        moved, has_z = _moved(
+            geometries[present], present, geometry_type, operation, city, findings
+        )
+        if geometry_type.dimension == 1:
+            _refuse_without_length(moved, present, findings)
+        if geometry_type.dimension == 2:
+            _refuse_invalid(moved, present, findings)
     result: GeometryArray = np.full(len(geometries), None, object)
     result[present] = moved
     result[findings.bad] = None

@@ -67,7 +67,9 @@ def parse_mapping(document: object) -> Mapping:
 
 
 def _object(document: dict[str, object], name: str) -> dict[object, object]:
-    value = document.get(name) or {}
+    value = document.get(name)
+    if value is None:
+        return {}
     if not isinstance(value, dict):
         message = f"{name} of a mapping is an object"
         raise InvalidMapping(message)

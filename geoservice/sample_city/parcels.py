@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import shapely
 
-from geoservice.sample_city.columns import dates, joined, text, words
+from geoservice.sample_city.columns import dates, decimals, joined, text, words
 from geoservice.sample_city.hashing import Floats, Ints, choose, uniform
 from geoservice.sample_city.land_use import (
     LAND_USES,
@@ -31,22 +31,26 @@ from geoservice.sample_city.ragged import expand, starts, starts_in_rows
 from geoservice.sample_city.street_names import Gazetteer
 
 BLOCKS_PER_BATCH = 1_500
+WIDTH_STEPS = 1024.0
+"""Corners stand at whole steps of a block's width: two of them are the same or well apart, so that
+rounding to the millimetre cannot change their order."""
+
 STATUSES, STATUS_SHARES = ("现势", "变更中", "查封"), (0.985, 0.010, 0.005)
 
 SCHEMA = pa.schema(
     [
-        pa.field(name, kind, metadata={b"GDAL:OGR:width": width, b"GDAL:OGR:precision": precision})
-        for name, kind, width, precision in (
-            ("宗地代码", pa.string(), b"19", b"0"),
-            ("地类编码", pa.string(), b"4", b"0"),
-            ("地类名称", pa.string(), b"30", b"0"),
-            ("坐落", pa.string(), b"100", b"0"),
-            ("宗地面积", pa.float64(), b"14", b"2"),
-            ("权利类型", pa.string(), b"30", b"0"),
-            ("权利性质", pa.string(), b"20", b"0"),
-            ("权利人", pa.string(), b"60", b"0"),
-            ("登记日期", pa.date32(), b"8", b"0"),
-            ("状态", pa.string(), b"10", b"0"),
+        pa.field(name, kind, metadata={b"GDAL:OGR:width": width})
+        for name, kind, width in (
+            ("宗地代码", pa.string(), b"19"),
+            ("地类编码", pa.string(), b"4"),
+            ("地类名称", pa.string(), b"30"),
+            ("坐落", pa.string(), b"100"),
+            ("宗地面积", pa.decimal128(14, 2), b"14"),
+            ("权利类型", pa.string(), b"30"),
+            ("权利性质", pa.string(), b"20"),
+            ("权利人", pa.string(), b"60"),
+            ("登记日期", pa.date32(), b"8"),
+            ("状态", pa.string(), b"10"),
         )
     ]
     + [pa.field("geometry", pa.binary(), metadata={"ARROW:extension:name": "geoarrow.wkb"})]
@@ -86,6 +90,11 @@ def inside(quad: Floats, u: Floats, v: Floats) -> Floats:
     return near + (far - near) * v[:, None]
 
 
+def plane_areas(polygons: np.ndarray) -> pa.Array:
+    """Areas in the plane in square metres, as decimals with two places."""
+    return decimals(np.rint(shapely.area(polygons) * 100.0).astype(np.int64), 2)
+
+
 def _line(plan: CityPlan, blocks: Ints, row: Ints) -> Floats:
     """Part of the block's depth before a row: even, moved a little, exact at both ends."""
     rows = plan.lots.rows[blocks]
@@ -97,7 +106,8 @@ def _split(plan: CityPlan, blocks: Ints, row: Ints, place: Ints) -> Floats:
     """Part of the block's width before a parcel of a row: even, moved, exact at both ends."""
     count = plan.lots.in_row[blocks, row]
     move = 0.45 * (uniform(plan.seed, "split", blocks, row, place) - 0.5)
-    return (place + np.where((place > 0) & (place < count), move, 0.0)) / count
+    part = (place + np.where((place > 0) & (place < count), move, 0.0)) / count
+    return np.rint(part * WIDTH_STEPS) / WIDTH_STEPS
 
 
 def _lay_out(plan: CityPlan, blocks: Ints) -> _Lots:
@@ -175,7 +185,7 @@ def _rows(plan: CityPlan, gazetteer: Gazetteer, lots: _Lots) -> pa.RecordBatch:
         words([item[0] for item in LAND_USES], use),
         words([item[1] for item in LAND_USES], use),
         gazetteer.addresses(cell, plan.graph.blocks.street[lots.block], house),
-        pa.array(np.round(shapely.area(lots.polygons), 2)),
+        plane_areas(lots.polygons),
         words(RIGHT_TYPES, rights),
         words(NATURES, nature_of(plan, lots.block, number, use, rights)),
         holders(plan, gazetteer, cell, number, use),

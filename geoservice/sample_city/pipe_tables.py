@@ -143,7 +143,7 @@ def _form_and_thing(
     chosen = names[choose(dice, [share for _, share in kind.wells])]
     thing[has_well] = chosen[has_well]
     thing[points.is_spur] = kind.spur
-    form[has_well & (thing.astype(str) != "None")] = None
+    form[[item is not None for item in thing]] = None
     return form, thing
 
 

@@ -7,7 +7,7 @@ import shapely
 from geoservice.sample_city.columns import dates, joined, text, words
 from geoservice.sample_city.hashing import Bools, Floats, Ints, choose, uniform
 from geoservice.sample_city.land import EAST, NORTH, SOUTH, WEST, degrees_from_plane, land_polygon
-from geoservice.sample_city.parcels import SCHEMA
+from geoservice.sample_city.parcels import SCHEMA, plane_areas
 from geoservice.sample_city.plan import CityPlan
 from geoservice.sample_city.street_names import Gazetteer
 from geoservice.sample_city.words import firms
@@ -56,7 +56,7 @@ def _rows(
         pa.repeat(SEA_USE_CODE, count),
         words(USES, use),
         joined(words(coasts, admin), text(number), "号"),
-        pa.array(np.round(shapely.area(polygons), 2)),
+        plane_areas(polygons),
         pa.repeat("海域使用权", count),
         pa.repeat("审批", count),
         pa.array(firms(holder.astype(np.int64))),

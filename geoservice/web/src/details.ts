@@ -16,6 +16,9 @@ import { MESSAGES, type MessageKey } from './messages.ts';
 import type { Selection } from './selection.ts';
 import type { FeatureItem } from './types.ts';
 
+/** The share of the stage's height that the sheet on a phone may take, as in details.css. */
+const SHEET_SHARE = 0.58;
+
 export interface DetailsParts {
   map: CityMap;
   catalogue: Catalogue;
@@ -55,10 +58,11 @@ export class Details {
 
   /** Moves the map where the panel, as a sheet on a phone, would hide what was asked about. */
   uncover(point: Point): void {
-    const { offsetTop, offsetWidth, hidden } = this.#host;
-    const isSheet = offsetWidth === this.#parts.map.getContainer().clientWidth;
-    if (hidden || !isSheet || point.y < offsetTop) return;
-    this.#parts.map.panBy([0, point.y - offsetTop / 2]);
+    const { clientWidth, clientHeight } = this.#parts.map.getContainer();
+    const { offsetWidth, hidden } = this.#host;
+    const visibleHeight = clientHeight * (1 - SHEET_SHARE);
+    if (hidden || offsetWidth < clientWidth || point.y < visibleHeight) return;
+    this.#parts.map.panBy([0, point.y - visibleHeight / 2]);
   }
 
   close(): void {

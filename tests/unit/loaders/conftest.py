@@ -50,14 +50,14 @@ Reader = Callable[..., Outcome]
 
 
 @pytest.fixture
-def city() -> CityFrame:
+def frame() -> CityFrame:
     """Shenzhen, EPSG:4490, measured in EPSG:4547."""
     return SHENZHEN
 
 
 @pytest.fixture
 def read_rows(tmp_path: Path) -> Reader:
-    """A function that reads files into a layer as a load does: ``read_rows(layer, *files, **options)``."""
+    """Reads files into a layer as a load does: ``read_rows(layer, *files, **options)``."""
 
     def read(layer: str, *files: Path, **options: Any) -> Outcome:
         folder = tmp_path / "private"

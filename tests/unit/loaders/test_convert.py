@@ -38,22 +38,26 @@ def test_text_with_a_null_character_loses_it() -> None:
 
 
 def test_any_word_of_a_code_list_gives_the_code() -> None:
-    found = run(["JP", "jp", "配水", "Water distribution", None], AttributeType.TEXT, codes=PIPE_KINDS)
+    words = ["JP", "jp", "配水", "Water distribution", None]
+
+    found = run(words, AttributeType.TEXT, codes=PIPE_KINDS)
 
     assert found.values.to_pylist() == ["JP", "JP", "JP", "JP", None]
 
 
 def test_a_closed_list_rejects_an_unknown_word_and_an_open_one_keeps_it() -> None:
-    closed = run(["JP", "XX"], AttributeType.TEXT, codes=PIPE_KINDS)
+    closed = run(["JP", "Q9"], AttributeType.TEXT, codes=PIPE_KINDS)
     opened = run(["铸铁", "竹"], AttributeType.TEXT, codes=MATERIALS)
 
     assert closed.values.to_pylist() == ["JP", None]
-    assert closed.problems == {1: "not_in_code_list: a='XX'"}
+    assert closed.problems == {1: "not_in_code_list: a='Q9'"}
     assert opened.values.to_pylist() == ["ZT", "竹"]
 
 
 def test_words_are_replaced_before_they_are_looked_up() -> None:
-    found = run([" 1 ", "2"], AttributeType.TEXT, codes=PIPE_KINDS, replacements={"1": "JP", "2": ""})
+    meant = {"1": "JP", "2": ""}
+
+    found = run([" 1 ", "2"], AttributeType.TEXT, codes=PIPE_KINDS, replacements=meant)
 
     assert found.values.to_pylist() == ["JP", None]
 
