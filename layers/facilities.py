@@ -26,7 +26,7 @@ LAYER = Layer(
     natural_keys=(("code",),),
     clearance=Clearance.PUBLIC,
     knn_by="kind",
-    minzoom=10,
+    minzoom=9,
     attributes=(
         Attribute(
             "code",

@@ -15,10 +15,10 @@ from layers.base import Attribute, GeometryType, Layer, Title
 from layers.extent import BBox
 
 STATUS_COLORS: dict[str, tuple[str, Title]] = {
-    "spacesAvailable": ("#1a9850", Title("Free", "有空位")),
-    "almostFull": ("#f0a30a", Title("Almost full", "即将满")),
-    "full": ("#d73027", Title("Full", "已满")),
-    "closed": ("#7a7a7a", Title("Closed", "关闭")),
+    "spacesAvailable": ("#009e73", Title("Free", "有空位")),
+    "almostFull": ("#e69f00", Title("Almost full", "即将满")),
+    "full": ("#d1341f", Title("Full", "已满")),
+    "closed": ("#4a4f57", Title("Closed", "关闭")),
     "unknown": ("#ffffff", Title("Unknown", "未知")),
 }
 
@@ -26,14 +26,25 @@ Json = dict[str, Any]
 
 
 def map_style(
-    layers: Sequence[Layer], level: Clearance, *, name: str, city: Title, extent: BBox
+    layers: Sequence[Layer],
+    level: Clearance,
+    *,
+    name: str,
+    city: Title,
+    extent: BBox,
+    time_zone: str,
 ) -> Json:
     """A MapLibre style (version 8) of layers, in drawing order, with their legend as metadata."""
     return {
         "version": 8,
         "name": name,
         "metadata": {
-            "geoservice:city": {"name": city.as_json(), "extent": extent.as_list()},
+            "geoservice:city": {
+                "name": city.as_json(),
+                "extent": extent.as_list(),
+                "time_zone": time_zone,
+            },
+            "geoservice:clearance": level.label,
             "geoservice:layers": [_layer_metadata(layer, level) for layer in layers],
         },
         "center": [(extent.west + extent.east) / 2, (extent.south + extent.north) / 2],
@@ -54,6 +65,7 @@ def _layer_metadata(layer: Layer, level: Clearance) -> Json:
         "name": layer.name,
         "title": layer.title.as_json(),
         "group": layer.group.as_json(),
+        "description": layer.description.as_json(),
         "geometry_type": layer.geometry_type.value,
         "clearance": layer.clearance.label,
         "minzoom": layer.minzoom,
@@ -63,7 +75,11 @@ def _layer_metadata(layer: Layer, level: Clearance) -> Json:
 
 
 def _attribute_metadata(attribute: Attribute) -> Json:
-    described: Json = {"name": attribute.name, "title": attribute.title.as_json()}
+    described: Json = {
+        "name": attribute.name,
+        "title": attribute.title.as_json(),
+        "type": attribute.type.value,
+    }
     if attribute.unit:
         described["unit"] = attribute.unit
     if attribute.codes:

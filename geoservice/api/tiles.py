@@ -84,6 +84,7 @@ async def style(settings: ServiceSettings, access: CallerAccess, name: str) -> R
             name=name,
             city=Title(city.name_en, city.name_zh),
             extent=BBox(*city.extent),
+            time_zone=city.time_zone,
         ),
         headers={"Cache-Control": cache_control(access), "Vary": "Authorization"},
     )

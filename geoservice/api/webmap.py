@@ -14,14 +14,15 @@ DIST = Path(__file__).parents[1] / "web" / "dist"
 
 _POLICY = "; ".join(
     (
-        "default-src 'self'",
+        "default-src 'none'",
+        "script-src 'self'",
+        "worker-src 'self'",
+        "style-src 'self'",
         "img-src 'self' data: blob:",
-        "style-src 'self' 'unsafe-inline'",
-        "worker-src 'self' blob:",
         "connect-src 'self'",
         "frame-ancestors 'self'",
         "base-uri 'none'",
-        "object-src 'none'",
+        "form-action 'self'",
     )
 )
 

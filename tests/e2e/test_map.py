@@ -1,4 +1,4 @@
-"""The web map in a real browser, on the real service, with a sample city loaded by the command line.
+"""The web map in a real browser, on the real service, with a sample city loaded into it.
 
 Set GEOSERVICE_SCREENSHOT to a path to keep the picture that the README shows.
 """
@@ -93,9 +93,7 @@ def _keys(city: City) -> tuple[str, str]:
     with city.address.connect(Role.OWNER) as connection:
         key = create_key(connection, label="e2e", clearance=Clearance.GOVERNMENT)
         grants = [Grant(Action.OBSERVE, LIVE_SOURCE)]
-        live_key = create_key(
-            connection, label="e2e", clearance=Clearance.PUBLIC, grants=grants
-        )
+        live_key = create_key(connection, label="e2e", clearance=Clearance.PUBLIC, grants=grants)
         connection.commit()
     return key, live_key
 
@@ -183,7 +181,7 @@ def test_the_picture_is_not_blank_and_has_the_colours_of_the_standard(page: Page
     with rasterio.open(io.BytesIO(png)) as image:
         pixels = np.moveaxis(image.read([1, 2, 3]), 0, -1).reshape(-1, 3)
 
-    colors = {tuple(color) for color in pixels[:: 7].tolist()}
+    colors = {tuple(color) for color in pixels[::7].tolist()}
     assert len(colors) > 200
     assert (pixels == (0, 255, 255)).all(axis=1).sum() > 50, "water pipes, CJJ 61 sky blue"
     assert (pixels == (76, 57, 38)).all(axis=1).sum() > 50, "drainage pipes, CJJ 61 brown"
@@ -252,5 +250,3 @@ def test_no_request_leaves_the_service_and_the_key_leaves_the_address(
     assert [] == outside
     assert site.key not in page.url
     assert [] == page.failures  # type: ignore[attr-defined]  # set by the fixture
-
-

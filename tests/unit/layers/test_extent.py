@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -25,22 +26,20 @@ def test_a_box_across_the_antimeridian_has_two_parts() -> None:
 
 @given(st.text(max_size=40))
 def test_any_text_is_a_box_or_a_clear_error(text: str) -> None:
-    try:
+    box = None
+    with suppress(InvalidParameter):
         box = BBox.parse(text)
-    except InvalidParameter as error:
-        assert error.name == "bbox"
-    else:
-        assert -90 <= box.south <= box.north <= 90
+
+    assert box is None or -90 <= box.south <= box.north <= 90
 
 
 @given(st.text(max_size=60))
 def test_any_text_is_a_time_or_a_clear_error(text: str) -> None:
-    try:
+    interval = None
+    with suppress(InvalidParameter):
         interval = TimeInterval.parse(text)
-    except InvalidParameter as error:
-        assert error.name == "datetime"
-    else:
-        assert interval.start is not None or interval.end is not None
+
+    assert interval is None or interval.start is not None or interval.end is not None
 
 
 @given(st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001  # bounds are naive by contract

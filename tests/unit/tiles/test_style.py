@@ -19,7 +19,9 @@ EXTENT = BBox(113.75, 22.4, 114.65, 22.87)
 def style_at(level: Clearance) -> dict[str, Any]:
     """The style of a level."""
     city = Title("Shenzhen", "深圳市")
-    return map_style(layers_at(level), level, name="city", city=city, extent=EXTENT)
+    layers = layers_at(level)
+    zone = "Asia/Shanghai"
+    return map_style(layers, level, name="city", city=city, extent=EXTENT, time_zone=zone)
 
 
 @pytest.mark.parametrize("level", list(Clearance), ids=lambda level: level.label)
