@@ -42,7 +42,7 @@ def our_service(city: BenchmarkCity) -> Iterator[str]:
 
 @contextmanager
 def tipg_server(city: BenchmarkCity) -> Iterator[str]:
-    """The other server, tipg, on the plain tables with one worker and our extent and buffer; gives its address.
+    """The other server, tipg, on the plain tables, one worker, our extent and buffer; its address.
 
     Raises:
         ChildFailed: tipg is not installed.

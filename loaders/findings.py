@@ -13,11 +13,13 @@ class Findings:
     """Reasons by row of one batch; a row with a reason is rejected.
 
     A reason is a short word, and after a colon what is shown to people: ``outside_city: 0 0``.
+    ``repaired`` counts the rows with a fault that was mended without changing what they say.
     """
 
     def __init__(self, rows: int) -> None:
         self.bad: BoolArray = np.zeros(rows, bool)
         self.reasons: dict[int, list[str]] = {}
+        self.repaired = 0
 
     def add(self, row: int, reason: str) -> None:
         """Find fault with a row."""

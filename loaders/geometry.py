@@ -22,6 +22,9 @@ from layers.crs import Operation
 from loaders.findings import Findings
 from loaders.read_child import CURVE
 
+_REPAIR_AREA_SHARE = 1e-9
+"""Share of its area by which a repair may change a polygon: rounding, no land."""
+
 GeometryArray = npt.NDArray[np.object_]
 
 _SINGLE = {
@@ -82,7 +85,7 @@ def shape(
         if geometry_type.dimension == 1:
             _refuse_without_length(moved, present, findings)
         if geometry_type.dimension == 2:
-            _refuse_invalid(moved, present, findings)
+            _repair_or_refuse(moved, present, findings)
     result: GeometryArray = np.full(len(geometries), None, object)
     result[present] = moved
     result[findings.bad] = None
@@ -191,13 +194,20 @@ def _refuse_without_length(
             findings.add(int(rows[at]), "zero_length: the line has one position only")
 
 
-def _refuse_invalid(
+def _repair_or_refuse(
     geometries: GeometryArray, rows: npt.NDArray[np.intp], findings: Findings
 ) -> None:
-    invalid = np.flatnonzero(~shapely.is_valid(geometries))
-    reasons = shapely.is_valid_reason(geometries[invalid])
-    for at, reason in zip(invalid.tolist(), reasons, strict=True):
-        findings.add(int(rows[at]), f"invalid_geometry: {_sentence(reason)}")
+    """Write a ring that touches or crosses itself in a valid way, where that changes no area."""
+    for at in np.flatnonzero(~shapely.is_valid(geometries)).tolist():
+        invalid = geometries[at]
+        repaired = shapely.make_valid(invalid, method="structure", keep_collapsed=False)
+        kept = abs(repaired.area - invalid.area) <= _REPAIR_AREA_SHARE * invalid.area
+        if kept and repaired.geom_type in ("Polygon", "MultiPolygon"):
+            geometries[at] = shapely.multipolygons(shapely.get_parts(repaired))
+            findings.repaired += 1
+        else:
+            reason = _sentence(shapely.is_valid_reason(invalid))
+            findings.add(int(rows[at]), f"invalid_geometry: {reason}")
 
 
 def _sentence(reason: str) -> str:

@@ -41,10 +41,15 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Normalised:
-    """A batch divided: rows to stage, in the columns of ``staged_schema``, and rows rejected."""
+    """A batch divided: rows to stage, in the columns of ``staged_schema``, and rows rejected.
+
+    Attributes:
+        repaired: How many of the accepted rows had a geometry that was repaired.
+    """
 
     accepted: pa.RecordBatch
     rejected: Sequence[Rejected]
+    repaired: int = 0
 
 
 def staged_schema(layer: Layer) -> pa.Schema:
@@ -98,7 +103,7 @@ class Normaliser:
         ]
         rows = pa.RecordBatch.from_arrays(columns, schema=staged_schema(self.layer))
         accepted = rows.filter(pa.array(~findings.bad)) if rejected else rows
-        return Normalised(accepted, rejected)
+        return Normalised(accepted, rejected, findings.repaired)
 
     def _values(self, batch: pa.RecordBatch, findings: Findings) -> dict[str, pa.Array]:
         values: dict[str, pa.Array] = {}

@@ -6,6 +6,7 @@ import queue
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -60,6 +61,7 @@ class Pipeline:
         before = self.rows_read
         self.count = None if features.count is None else before + features.count
         normaliser: Normaliser | None = None
+        repaired = 0
         for batch in features.batches:
             if normaliser is None:
                 locator = find_locator(
@@ -73,8 +75,13 @@ class Pipeline:
                 normaliser = Normaliser(self._layer, plan, locator, self._options.city, self._areas)
             normalised = normaliser.normalise(batch, self.rows_read + 1)
             self.rows_read += batch.num_rows
+            repaired += normalised.repaired
             yield normalised
-        self.reports.append(_report(source, plan, normaliser, self.rows_read - before))
+        report = _report(source, plan, normaliser, self.rows_read - before)
+        if repaired:
+            note = f"{repaired} invalid polygons were repaired; no area changed"
+            report = replace(report, notes=(*report.notes, note))
+        self.reports.append(report)
 
     def _plan(self, source: Source, features: Features) -> ColumnPlan:
         positions = source.coordinates.columns if source.coordinates else ()

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import shapely
 
-from layers.base import Attribute, AttributeType, Title
+from layers.base import STORAGE_SRID, Attribute, AttributeType, Title
 from layers.city import CityFrame, FloatArray
 from layers.crs import SWAPPED, Operation, candidates, find_operation, share_inside
 from layers.errors import UnknownCRS
@@ -84,6 +84,9 @@ def find_locator(
     """
     positions = shapely.get_coordinates(read_positions(first, columns, Findings(first.num_rows)))
     crs = said or stated
+    if crs is None and not len(positions):
+        # A table of segments between nodes has no coordinates of its own to be placed.
+        crs = f"EPSG:{STORAGE_SRID}"
     if crs is None:
         reason = "does not say its coordinate reference system; name it with --crs"
         raise UnknownCRS(source, reason, candidates(positions, city, source))

@@ -125,6 +125,8 @@ def show_report(console: Console, report: LoadReport) -> None:
         console.print(f"  encoding     {report.encoding}")
     pairs = (f"{attribute} <- {column}" for attribute, column in report.mapping.items())
     console.print(f"  columns      {', '.join(pairs) or 'none'}")
+    for note in (note for source in report.sources for note in source.notes):
+        console.print(f"  note         {note}", highlight=False, markup=False)
     if report.unmapped:
         console.print(f"  not used     {', '.join(report.unmapped)}")
     table = Table("read", "new", "changed", "unchanged", "rejected")

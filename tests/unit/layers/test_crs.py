@@ -31,7 +31,7 @@ def test_gauss_kruger_is_brought_to_degrees(crs: str) -> None:
 def test_a_zone_prefix_is_a_system_of_its_own() -> None:
     operation = find_operation("EPSG:4526", SHENZHEN, FILE)
 
-    prefixed = EAST_NORTH + [[38_000_000, 0]]
+    prefixed = np.add(EAST_NORTH, [[38_000_000, 0]])
     np.testing.assert_allclose(operation.apply(prefixed), LON_LAT, atol=1e-9)
 
 
@@ -103,7 +103,7 @@ def test_what_is_no_horizontal_system_is_refused(crs: str) -> None:
 def test_candidates_are_those_that_put_numbers_into_the_city() -> None:
     assert candidates(EAST_NORTH, SHENZHEN, FILE)[0].startswith("EPSG:4547 ")
     assert candidates(EAST_NORTH[:, ::-1], SHENZHEN, FILE)[0].startswith("EPSG:4547/yx ")
-    zone = EAST_NORTH + [[38_000_000, 0]]
+    zone = np.add(EAST_NORTH, [[38_000_000, 0]])
     assert [c.split()[0] for c in candidates(zone, SHENZHEN, FILE)] == ["EPSG:4526"]
 
 

@@ -38,7 +38,7 @@ class Outcome:
         return Counter(reason_word(row.reasons[0]) for row in self.rejected)
 
     @property
-    def geometries(self) -> list[shapely.Geometry]:
+    def geometries(self) -> list[Any]:
         return list(shapely.from_wkb(self.accepted["geom"].to_pylist()))
 
     def values(self, attribute: str) -> list[Any]:

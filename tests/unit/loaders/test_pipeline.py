@@ -35,8 +35,7 @@ def test_a_maker_stops_when_nobody_takes() -> None:
 
     def items() -> Generator[int, None, None]:
         try:
-            for n in range(1_000_000):
-                yield n
+            yield from range(1_000_000)
         finally:
             closed.set()
 
