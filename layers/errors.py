@@ -156,16 +156,22 @@ class UnsafeArchive(SourceError):
 
 
 class MissingColumn(SourceError):
-    """A column that the layer requires is not in the file and no mapping names it."""
+    """A column that is needed is not in the file; ``named`` is the one that a mapping asked for."""
 
-    def __init__(self, path: Path, attribute: str, columns: Sequence[str]) -> None:
+    def __init__(
+        self, path: Path, attribute: str, columns: Sequence[str], named: str | None = None
+    ) -> None:
+        missing = f"no column for {attribute!r}"
+        if named is not None:
+            missing = f"there is no column {named!r} for {attribute!r}"
         super().__init__(
-            f"{path.name}: no column for {attribute!r}; the file has: {', '.join(columns)}. "
+            f"{path.name}: {missing}; the file has: {', '.join(columns)}. "
             f"Name one with --map {attribute}=COLUMN, or give a constant with --set"
         )
         self.path = path
         self.attribute = attribute
         self.columns = tuple(columns)
+        self.named = named
 
 
 class UnknownCRS(SourceError):

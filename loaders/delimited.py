@@ -112,7 +112,7 @@ def _mapped(columns: Sequence[str], mapping: Mapping, source: Path) -> Coordinat
     roles = {r: mapping.columns[r] for r in ("x", "y", "geometry") if r in mapping.columns}
     for role, column in roles.items():
         if column not in columns:
-            raise MissingColumn(source, role, columns)
+            raise MissingColumn(source, role, columns, column)
     if "geometry" in roles:
         return CoordinateColumns(wkt=roles["geometry"])
     if roles:

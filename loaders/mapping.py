@@ -168,7 +168,7 @@ def _mapped(columns: Sequence[str], mapping: Mapping, source: Path) -> dict[str,
         if name in COORDINATE_ROLES:
             continue
         if column is None:
-            raise MissingColumn(source, name, columns)
+            raise MissingColumn(source, name, columns, wanted)
         chosen[name] = column
     return chosen
 
