@@ -18,9 +18,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sqlalchemy import select, update
 from sqlalchemy.sql import func
 
-from geoservice.cli.sample import write_with_bars
 from geoservice.db import DatabaseAddress
 from geoservice.keys import create_key
+from geoservice.sample_bars import write_with_bars
 from geoservice.sample_city import ManifestFile, read_manifest
 from geoservice.server import prepare_database, serve
 from geoservice.settings import Settings

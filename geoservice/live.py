@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
+import time
 import urllib.request
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import orjson
+from rich.console import Console
 
+from geoservice.sample_city import observations_at
 from layers.errors import DatabaseUnavailable, InvalidParameter
 
 BATCH = 2_000
 TIMEOUT_S = 30
+RETRY_S = 3
+
+
+def run_live(folder: Path, *, seed: int, url: str, key: str, every_s: int, rounds: int) -> None:
+    """Post the figures of this minute, again and again, as a real source would."""
+    console = Console(stderr=True)
+    done = 0
+    while rounds == 0 or done < rounds:
+        figures = list(observations_at(folder, seed, datetime.now(UTC).replace(microsecond=0)))
+        try:
+            accepted = post_figures(url, key, figures, ttl_s=max(300, 2 * every_s))
+        except DatabaseUnavailable as error:
+            console.print(f"live: {error}; trying again in {RETRY_S} s")
+            time.sleep(RETRY_S)
+            continue
+        console.print(f"live: {accepted:,} figures taken in")
+        done += 1
+        if rounds == 0 or done < rounds:
+            time.sleep(every_s)
 
 
 def post_figures(url: str, key: str, figures: Sequence[Mapping[str, Any]], *, ttl_s: int) -> int:

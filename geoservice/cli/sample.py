@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -11,12 +9,11 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from geoservice.live import post_figures
-from geoservice.sample_city import observations_at, write_sample_city
-from layers.errors import DatabaseUnavailable, InvalidParameter
+from geoservice.live import run_live
+from geoservice.sample_bars import write_with_bars
+from layers.errors import InvalidParameter
 
 LIVE = "live"
-RETRY_S = 3
 
 
 def register(app: typer.Typer) -> None:
@@ -51,33 +48,3 @@ def sample_city(
     with Progress(*columns, TimeElapsedColumn(), console=console) as bars:
         write_with_bars(bars, Path(target), features=features, seed=seed)
     console.print(f"wrote {target}; see {target}/manifest.json")
-
-
-def write_with_bars(bars: Progress, folder: Path, *, features: int, seed: int) -> None:
-    """Write a sample city, with a bar for each of its parts."""
-    tasks = {}
-
-    def show(part: str, done: int, total: int) -> None:
-        if part not in tasks:
-            tasks[part] = bars.add_task(part, total=total)
-        bars.update(tasks[part], completed=done, total=total)
-
-    write_sample_city(folder, features=features, seed=seed, progress=show)
-
-
-def run_live(folder: Path, *, seed: int, url: str, key: str, every_s: int, rounds: int) -> None:
-    """Post the figures of this minute, again and again, as a real source would."""
-    console = Console(stderr=True)
-    done = 0
-    while rounds == 0 or done < rounds:
-        figures = list(observations_at(folder, seed, datetime.now(UTC).replace(microsecond=0)))
-        try:
-            accepted = post_figures(url, key, figures, ttl_s=max(300, 2 * every_s))
-        except DatabaseUnavailable as error:
-            console.print(f"live: {error}; trying again in {RETRY_S} s")
-            time.sleep(RETRY_S)
-            continue
-        console.print(f"live: {accepted:,} figures taken in")
-        done += 1
-        if rounds == 0 or done < rounds:
-            time.sleep(every_s)

@@ -23,9 +23,9 @@ import rasterio
 from playwright.sync_api import Page, sync_playwright
 
 from geoservice.api.webmap import DIST
-from geoservice.cli.sample import run_live
 from geoservice.demo import LIVE_SOURCE, load_city
 from geoservice.keys import create_key
+from geoservice.live import run_live
 from geoservice.sample_city import write_sample_city
 from layers.access import Action, Clearance, Grant
 from layers.roles import Role
