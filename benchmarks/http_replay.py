@@ -11,8 +11,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from children import ChildFailed, find_program
 
@@ -36,12 +37,31 @@ class Replay:
     answered: int
     failed: int
     body_bytes: int
-    latencies_s: tuple[float, ...]
+    latencies_s: list[float]
 
     @property
     def per_second(self) -> float:
         """Answers in a second."""
         return self.answered / self.seconds
+
+
+@dataclass(frozen=True)
+class _Job:
+    base_url: str
+    paths: tuple[str, ...]
+    headers: dict[str, str]
+    connections: int
+    requests: int
+
+    def as_lua(self) -> str:
+        """The job as Lua; JSON writes paths and header values, which are ASCII, as Lua does."""
+        lines = [
+            f"local paths = {{{', '.join(json.dumps(path) for path in self.paths)}}}",
+            f"local requests, connections = {self.requests}, {self.connections}",
+        ]
+        for name, value in self.headers.items():
+            lines.append(f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}")
+        return "\n".join(lines) + "\n"
 
 
 def replay(
@@ -61,39 +81,32 @@ def replay(
     Raises:
         ChildFailed: an answer was bad, or the client gave up.
     """
-    job = {
-        "base_url": base_url,
-        "paths": list(paths),
-        "headers": dict(headers),
-        "connections": connections,
-        "requests": requests,
-    }
+    job = _Job(base_url, tuple(paths), dict(headers), connections, requests)
     wrk = find_program("wrk")
-    said = _by_wrk(wrk, job) if wrk else _by_own_client(job)
-    latencies = tuple(said.pop("latencies_s"))
-    done = Replay(latencies_s=latencies, **said)
+    done = Replay(**(_by_wrk(wrk, job) if wrk else _by_own_client(job)))
     if done.failed:
         message = f"{done.failed} of {done.answered} answers of {base_url} were bad"
         raise ChildFailed(message)
     return done
 
 
-def _by_wrk(wrk: str, job: dict[str, object]) -> dict[str, object]:
+def _by_wrk(wrk: str, job: _Job) -> dict[str, Any]:
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write(_lua_job(job))
+        script.write(job.as_lua())
         script.write((_HERE / "replay.lua").read_text())
         script.flush()
         # The script ends wrk once all is answered; the duration is a bound only.
-        command = [wrk, "-t", "1", "-c", str(job["connections"]), "-d", f"{_MAY_LAST_S}s"]
-        command += ["--timeout", "120s", "-s", script.name, str(job["base_url"])]
+        command = [wrk, "-t", "1", "-c", str(job.connections), "-d", f"{_MAY_LAST_S}s"]
+        command += ["--timeout", "120s", "-s", script.name, job.base_url]
         return _answer(command, None)
 
 
-def _by_own_client(job: dict[str, object]) -> dict[str, object]:
-    return _answer([sys.executable, "-P", str(_HERE / "socket_client.py")], json.dumps(job))
+def _by_own_client(job: _Job) -> dict[str, Any]:
+    command = [sys.executable, "-P", str(_HERE / "socket_client.py")]
+    return _answer(command, json.dumps(asdict(job)))
 
 
-def _answer(command: list[str], given: str | None) -> dict[str, object]:
+def _answer(command: list[str], given: str | None) -> dict[str, Any]:
     done = subprocess.run(
         command, check=False, input=given, capture_output=True, text=True, timeout=_MAY_LAST_S + 60
     )
@@ -101,18 +114,5 @@ def _answer(command: list[str], given: str | None) -> dict[str, object]:
     if done.returncode != 0 or not last or not last[0].startswith("{"):
         message = f"{Path(command[0]).name} gave up: {(done.stdout + done.stderr)[-500:]}"
         raise ChildFailed(message)
-    answer: dict[str, object] = json.loads(last[0])
+    answer: dict[str, Any] = json.loads(last[0])
     return answer
-
-
-def _lua_job(job: dict[str, object]) -> str:
-    """The job as Lua: its strings are paths and header values, which JSON writes as Lua does."""
-    paths, headers = job["paths"], job["headers"]
-    assert isinstance(paths, list)  # noqa: S101  # for mypy: replay() made it so
-    assert isinstance(headers, dict)  # noqa: S101  # the same
-    lines = [f"local paths = {{{', '.join(json.dumps(path) for path in paths)}}}"]
-    lines.append(f"local requests, connections = {job['requests']}, {job['connections']}")
-    lines += [
-        f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}" for name, value in headers.items()
-    ]
-    return "\n".join(lines) + "\n"

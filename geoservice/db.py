@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import adbc_driver_postgresql.dbapi
 import psycopg
 from sqlalchemy import URL, Connection, NullPool, create_engine, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -18,8 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from geoservice.cluster import Cluster
 from geoservice.settings import DatabaseSettings
 from layers.access import Access
-from layers.roles import Role, reader_role, role_name
-from loaders.options import LoadConnections
+from layers.roles import READERS, Role, reader_role, role_name
+
+if TYPE_CHECKING:
+    from loaders.options import LoadConnections
 
 APPLICATION_NAME = "geoservice"
 
@@ -76,6 +77,11 @@ class DatabaseAddress:
     @contextmanager
     def connect_loader(self) -> Iterator[LoadConnections]:
         """The two connections that a load needs, both as the loader role."""
+        # Heavy to import, and only loads need it.
+        import adbc_driver_postgresql.dbapi
+
+        from loaders.options import LoadConnections
+
         bulk = adbc_driver_postgresql.dbapi.connect(self.libpq_url(Role.LOADER))
         try:
             with self.connect(Role.LOADER) as sql:
@@ -93,13 +99,15 @@ class Database:
         self._engines: dict[Role, AsyncEngine] = {}
 
     def _engine(self, role: Role) -> AsyncEngine:
+        # Connections are not pinged before use: that would cost a round trip for each tile. After
+        # a restart of the database the first request fails and empties the pool.
         if role not in self._engines:
             self._engines[role] = create_async_engine(
                 self._address.url(role),
                 pool_size=self._pool_size,
                 max_overflow=0,
                 pool_timeout=10,
-                pool_pre_ping=True,
+                isolation_level="AUTOCOMMIT" if role in READERS else None,
                 connect_args={"application_name": APPLICATION_NAME, "connect_timeout": 5},
             )
         return self._engines[role]
@@ -107,8 +115,7 @@ class Database:
     @asynccontextmanager
     async def read(self, access: Access) -> AsyncIterator[AsyncConnection]:
         """A connection that reads what the caller may read, in autocommit."""
-        engine = self._engine(reader_role(access.level))
-        async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        async with self._engine(reader_role(access.level)).connect() as connection:
             yield connection
 
     @asynccontextmanager

@@ -10,13 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
+import pyarrow as pa
+
 from layers.base import Layer
 from layers.errors import MissingColumn
 from loaders.admin import AdminAreas
 from loaders.mapping import ColumnPlan, plan_columns
 from loaders.normalise import Normalised, Normaliser
 from loaders.options import LoadOptions
-from loaders.positions import find_locator
+from loaders.positions import NO_POSITIONS, Locator, find_locator
 from loaders.reader import Features, read
 from loaders.report import SourceReport
 from loaders.sources import Source, prepare
@@ -64,14 +66,7 @@ class Pipeline:
         repaired = 0
         for batch in features.batches:
             if normaliser is None:
-                locator = find_locator(
-                    batch,
-                    source.coordinates,
-                    said=self._options.crs,
-                    stated=features.crs,
-                    city=self._options.city,
-                    source=source.path,
-                )
+                locator = self._locator(source, features, batch)
                 normaliser = Normaliser(self._layer, plan, locator, self._options.city, self._areas)
             normalised = normaliser.normalise(batch, self.rows_read + 1)
             self.rows_read += batch.num_rows
@@ -82,6 +77,18 @@ class Pipeline:
             note = f"{repaired} invalid polygons were repaired; no area changed"
             report = replace(report, notes=(*report.notes, note))
         self.reports.append(report)
+
+    def _locator(self, source: Source, features: Features, first: pa.RecordBatch) -> Locator:
+        if source.driver is None and source.coordinates is None:
+            return NO_POSITIONS
+        return find_locator(
+            first,
+            source.coordinates,
+            said=self._options.crs,
+            stated=features.crs,
+            city=self._options.city,
+            source=source.path,
+        )
 
     def _plan(self, source: Source, features: Features) -> ColumnPlan:
         positions = source.coordinates.columns if source.coordinates else ()

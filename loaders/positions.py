@@ -42,6 +42,13 @@ class Locator:
         return read_positions(batch, self.columns, findings)
 
 
+NO_POSITIONS = Locator(
+    Operation("none", "none: positions are those of the nodes", 0.0, swapped=False, forward=None),
+    None,
+)
+"""Of a table of segments between surveyed nodes."""
+
+
 def read_positions(
     batch: pa.RecordBatch, columns: CoordinateColumns | None, findings: Findings
 ) -> GeometryArray:

@@ -1,4 +1,7 @@
-"""``geoservice db``: the database that the settings name."""
+"""``geoservice db``: the database that the settings name.
+
+What a command needs is imported when it runs, so that the others start quickly.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,6 @@ from rich import print as show
 
 from geoservice.cluster import Cluster, admin_sql
 from geoservice.db import DatabaseAddress
-from geoservice.revision import write_revision
-from geoservice.server import prepare_database
 from geoservice.settings import Settings
 from layers.errors import ClusterError
 from layers.roles import Role
@@ -44,6 +45,8 @@ def status() -> None:
 @app.command()
 def migrate() -> None:
     """Have the database running and in the shape of this version."""
+    from geoservice.server import prepare_database
+
     prepare_database(Settings.read())
 
 
@@ -70,6 +73,9 @@ def admin_sql_command() -> None:
 @app.command()
 def revision(title: Annotated[str, typer.Argument(help="What changes, in a few words.")]) -> None:
     """Write a migration for layers that have no tables yet (for developers)."""
+    from geoservice.revision import write_revision
+    from geoservice.server import prepare_database
+
     address = prepare_database(Settings.read())
     with address.connect(Role.OWNER) as connection:
         show(f"wrote {write_revision(connection, title)}")

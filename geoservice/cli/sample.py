@@ -1,4 +1,7 @@
-"""``geoservice sample-city``: a made-up Shenzhen as files, and as a live source of figures."""
+"""``geoservice sample-city``: a made-up Shenzhen as files, and as a live source of figures.
+
+What a command needs is imported when it runs, so that the others start quickly.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,6 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from geoservice.live import run_live
-from geoservice.sample_bars import write_with_bars
 from layers.errors import InvalidParameter
 
 LIVE = "live"
@@ -41,8 +42,12 @@ def sample_city(
     if target == LIVE:
         if folder is None or key is None:
             raise InvalidParameter(LIVE, target, "needs --folder and --key")
+        from geoservice.live import run_live
+
         run_live(folder, seed=seed, url=url, key=key, every_s=every_s, rounds=rounds)
         return
+    from geoservice.sample_bars import write_with_bars
+
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), console=console) as bars:

@@ -1,4 +1,7 @@
-"""``geoservice up`` and ``geoservice serve``: run the service."""
+"""``geoservice up`` and ``geoservice serve``: run the service.
+
+What a command needs is imported when it runs, so that the others start quickly.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,7 @@ from typing import Annotated
 import typer
 from rich import print as show
 
-from geoservice.demo import run_demo
 from geoservice.logs import configure_logs
-from geoservice.server import prepare_database, serve
 from geoservice.settings import Settings
 
 
@@ -22,6 +23,8 @@ def register(app: typer.Typer) -> None:
 
 def up() -> None:
     """Start the embedded database if needed, migrate it, and serve."""
+    from geoservice.server import prepare_database, serve
+
     settings = Settings.read()
     configure_logs(settings.log)
     show("[bold]geoservice[/]: preparing the database ...")
@@ -32,6 +35,8 @@ def up() -> None:
 
 def serve_command() -> None:
     """Serve alone: the database is running and migrated already."""
+    from geoservice.server import serve
+
     settings = Settings.read()
     configure_logs(settings.log)
     announce(settings)
@@ -43,6 +48,8 @@ def demo(
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another city")] = 1,
 ) -> None:
     """Make the sample city, load it and serve it with live figures."""
+    from geoservice.demo import run_demo
+
     settings = Settings.read()
     configure_logs(settings.log.model_copy(update={"level": "WARNING"}))
     run_demo(settings, features=features, seed=seed)
