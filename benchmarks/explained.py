@@ -26,7 +26,7 @@ from subject_nearest import (
 )
 from subject_nearest import LEVEL as SEARCH_LEVEL
 from subject_tiles import LEVEL as TILE_LEVEL
-from tile_trace import LAYERS, places_to_start, tile_trace
+from tile_trace import LAYERS, places_to_start, tile_around
 from tiles.vector import TileOptions, tile_statement
 
 ZOOM = 14
@@ -44,9 +44,8 @@ def plans(city: BenchmarkCity) -> str:
     random = Random(city.seed)
     with city.as_superuser() as connection:
         make_plain_tables(connection)
-        trace = tile_trace(places_to_start(connection, random), random)
+        tile = tile_around(*places_to_start(connection, random)[0], ZOOM)
         places = places_to_ask(connection, Random(city.seed))
-    tile = next(place for place in trace if place.z == ZOOM)
     address = {"z": str(tile.z), "x": str(tile.x), "y": str(tile.y)}
     lon, lat = places.degrees()[0]
     place = {"lon": str(lon), "lat": str(lat), "kind": KIND}

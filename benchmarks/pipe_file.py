@@ -1,7 +1,7 @@
 """A GeoPackage of pipes as a survey office hands it over, of any length, made from the sample city.
 
-Columns bear the Chinese names by which the layer knows them. Where the city has fewer pipes than
-wanted they are taken again, a few metres aside and under other numbers.
+Columns bear the Chinese names by which the layer knows them, and pipes are numbered. Where the city
+has fewer than wanted they are taken again, a few metres aside.
 """
 
 from __future__ import annotations
@@ -59,8 +59,7 @@ def _append(connection: Connection, path: Path, *, taking: int, offset: int, row
     parameters = {"aside": taking * _ASIDE_DEGREES, "offset": offset, "rows": rows}
     frame = pd.read_sql(text(statement), connection, params=parameters)
     geometries = shapely.from_wkb(frame.pop("geom").map(bytes).to_numpy(object))
-    if taking:
-        frame["code"] += f"-{taking}"
+    frame["code"] = [f"GX{taking:02}{number:09}" for number in range(offset, offset + rows)]
     frame.columns = pd.Index([_column(a) for a in _ATTRIBUTES])
     pipes = geopandas.GeoDataFrame(frame, geometry=geometries, crs=STORAGE_SRID)
     pyogrio.write_dataframe(pipes, path, layer=LAYER.name, append=path.exists())

@@ -59,9 +59,16 @@ def tiles_of(layer: Layer, trace: Sequence[Place]) -> list[Place]:
     return [place for place in trace if place.z >= layer.minzoom]
 
 
+def tile_around(lon: float, lat: float, z: int) -> Place:
+    """The tile at a zoom that a place lies in; degrees."""
+    x, y, _ = _MATRIX.tile(lon, lat, z)
+    return Place(z, x, y)
+
+
 def _walk(lon: float, lat: float, random: Random) -> Iterator[Place]:
     for z in ZOOMS:
-        x, y, _ = _MATRIX.tile(lon, lat, z)
+        around = tile_around(lon, lat, z)
+        x, y = around.x, around.y
         yield from _screen(z, x, y)
         for _ in range(PANS.get(z, 0)):
             dx, dy = random.choice(_STEPS)

@@ -18,7 +18,7 @@ from loaders.admin import AdminAreas
 from loaders.mapping import ColumnPlan, plan_columns
 from loaders.normalise import Normalised, Normaliser
 from loaders.options import LoadOptions
-from loaders.positions import NO_POSITIONS, Locator, find_locator
+from loaders.positions import Locator, find_locator
 from loaders.reader import Features, read
 from loaders.report import SourceReport
 from loaders.sources import Source, prepare
@@ -79,8 +79,6 @@ class Pipeline:
         self.reports.append(report)
 
     def _locator(self, source: Source, features: Features, first: pa.RecordBatch) -> Locator:
-        if source.driver is None and source.coordinates is None:
-            return NO_POSITIONS
         return find_locator(
             first,
             source.coordinates,

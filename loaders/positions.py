@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import shapely
 
-from layers.base import STORAGE_SRID, Attribute, AttributeType, Title
+from layers.base import Attribute, AttributeType, Title
 from layers.city import CityFrame, FloatArray
 from layers.crs import SWAPPED, Operation, candidates, find_operation, share_inside
 from layers.errors import UnknownCRS
@@ -22,6 +22,12 @@ from loaders.delimited import CoordinateColumns
 from loaders.findings import Findings
 from loaders.geometry import GeometryArray, parse_wkb
 from loaders.read_child import GEOMETRY
+
+NO_CRS = "does not say its coordinate reference system; name it with --crs"
+NO_POSITIONS = Operation(
+    "none", "none: positions are those of the nodes", 0.0, swapped=False, forward=None
+)
+"""For tables of segments between surveyed nodes."""
 
 _ORDINATE = Attribute("coordinate", AttributeType.NUMBER, Title("Coordinate", "坐标"))
 
@@ -36,17 +42,18 @@ class Locator:
 
     operation: Operation
     columns: CoordinateColumns | None
+    source: Path
 
     def locate(self, batch: pa.RecordBatch, findings: Findings) -> GeometryArray:
-        """Geometries of a batch in the system of the file; None where a row has none."""
-        return read_positions(batch, self.columns, findings)
+        """Geometries of a batch in the system of the file; None where a row has none.
 
-
-NO_POSITIONS = Locator(
-    Operation("none", "none: positions are those of the nodes", 0.0, swapped=False, forward=None),
-    None,
-)
-"""Of a table of segments between surveyed nodes."""
+        Raises:
+            UnknownCRS: there are positions after all where the first batch had none.
+        """
+        geometries = read_positions(batch, self.columns, findings)
+        if self.operation is NO_POSITIONS and not shapely.is_missing(geometries).all():
+            raise UnknownCRS(self.source, NO_CRS)
+        return geometries
 
 
 def read_positions(
@@ -92,11 +99,10 @@ def find_locator(
     positions = shapely.get_coordinates(read_positions(first, columns, Findings(first.num_rows)))
     crs = said or stated
     if crs is None and not len(positions):
-        # A table of segments between nodes has no coordinates of its own to be placed.
-        crs = f"EPSG:{STORAGE_SRID}"
+        # A table of segments between nodes; positions in a later batch would be refused.
+        return Locator(NO_POSITIONS, columns, source)
     if crs is None:
-        reason = "does not say its coordinate reference system; name it with --crs"
-        raise UnknownCRS(source, reason, candidates(positions, city, source))
+        raise UnknownCRS(source, NO_CRS, candidates(positions, city, source))
     operation = find_operation(crs, city, source)
     if columns is not None and not columns.order_known:
         operation = _in_order(operation, positions, city, source)
@@ -105,7 +111,7 @@ def find_locator(
         if better:
             reason = f"no position lies in {city.name} when it is read as {operation.crs}"
             raise UnknownCRS(source, reason, better)
-    return Locator(operation, columns)
+    return Locator(operation, columns, source)
 
 
 def _in_order(

@@ -167,6 +167,14 @@ def test_segments_between_nodes_are_staged_without_geometry(
         read_rows("pipelines", csv(tmp_path, "起点点号,管径\nA,200\n"))
 
 
+def test_positions_that_come_late_need_a_system_as_well(tmp_path: Path, read_rows: Reader) -> None:
+    rows = "\n".join(["a,"] * 2_000_000 + ['b,"POINT (114 22.5)"'])
+    path = csv(tmp_path, f"name,wkt\n{rows}\n")
+
+    with pytest.raises(UnknownCRS):
+        read_rows("facilities", path)
+
+
 def test_clearance_follows_the_class_and_unknown_is_restricted(
     tmp_path: Path, read_rows: Reader
 ) -> None:
