@@ -11,17 +11,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
-from sqlalchemy import Connection, Table, text, update
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.schema import CreateColumn
+from sqlalchemy import Connection, text, update
 
 from layers.base import Layer
+from layers.ddl import staged_table_ddl
 from layers.system_tables import loads
-from layers.tables import SCHEMA, STAGING_SCHEMA, held_table
+from layers.tables import SCHEMA, STAGING_SCHEMA
 from loaders.normalise import Rejected, staged_schema
 from loaders.options import LoadConnections
 
-_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
 _REJECTED_COLUMNS = (
     "row_number bigint, natural_key text, reasons text[], original jsonb, clearance smallint"
 )
@@ -69,10 +67,9 @@ class Staging:
 
     def create(self, connection: Connection, layer: Layer) -> None:
         """Make the tables and hold the lock; commits."""
-        columns = ", ".join(_column_definitions(layer))
         key = {"lock": self.lock, "number": self.number}
         connection.execute(text(_lock_call("pg_advisory_lock")), key)
-        connection.execute(text(f"CREATE UNLOGGED TABLE {self.qualified_rows} ({columns})"))
+        connection.execute(text(staged_table_ddl(layer, self.rows)))
         connection.execute(
             text(f"CREATE UNLOGGED TABLE {self.qualified_rejected} ({_REJECTED_COLUMNS})")
         )
@@ -89,19 +86,6 @@ class Staging:
 
 def _lock_call(function: str) -> str:
     return f"SELECT {function}(hashtext(:lock), CAST(:number AS integer))"
-
-
-def _column_definitions(layer: Layer) -> Iterator[str]:
-    """Definitions in the order of ``staged_schema``, with the types of the layer's own columns."""
-    table: Table = held_table(layer)
-    own = {"row_number": "row_number bigint", "valid_from": "valid_from timestamptz"}
-    for name in staged_schema(layer).names:
-        if name in own:
-            yield own[name]
-        else:
-            definition = str(CreateColumn(table.c[name]).compile(dialect=_DIALECT))
-            # Rows from end nodes get their geometry after they are staged.
-            yield definition.removesuffix(" NOT NULL") if name == "geom" else definition
 
 
 def ingest(
