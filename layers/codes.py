@@ -171,6 +171,17 @@ PIPE_STATUSES = CodeList(
     closed=False,
 )
 
+FLOW_DIRECTIONS = CodeList(
+    "flow_directions",
+    _codes(
+        ("+", "起点至终点", "From start to end"),
+        ("-", "终点至起点", "From end to start"),
+        ("0", "无流向", "None"),
+    ),
+    "Signs of drainage surveys: + start to end, - reverse",
+    closed=False,
+)
+
 DEPTH_REFERENCES = CodeList(
     "depth_references",
     _codes(("crown", "管顶", "Crown"), ("invert", "管内底", "Invert")),

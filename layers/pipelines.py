@@ -24,6 +24,7 @@ from layers.codes import (
     DATA_SOURCES,
     DEPTH_REFERENCES,
     ELEVATION_SOURCES,
+    FLOW_DIRECTIONS,
     MATERIALS,
     PIPE_CATEGORIES,
     PIPE_KINDS,
@@ -178,6 +179,7 @@ LAYER = Layer(
             AttributeType.TEXT,
             Title("Flow direction", "流向"),
             aliases=("流向", "flowdir", "flow_dir", "lx"),
+            codes=FLOW_DIRECTIONS,
         ),
         Attribute(
             "pressure",
