@@ -38,12 +38,23 @@ def migrate(connection: Connection) -> None:
     Raises:
         MigrationError: the server is too old or too new, or newer than this version of the service.
     """
+    upgrade_tables(connection)
+    _refresh_views(connection)
+    connection.commit()
+
+
+def upgrade_tables(connection: Connection) -> None:
+    """Run the migrations alone: what a new layer needs, whose tables no migration makes yet.
+
+    The caller commits.
+
+    Raises:
+        MigrationError: as ``migrate``.
+    """
     _assert_server(connection)
     # One migration at a time, whoever else starts the service now.
     connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('geoservice migration'))"))
     command.upgrade(_config(connection), "head")
-    _refresh_views(connection)
-    connection.commit()
 
 
 def assert_current(connection: Connection) -> None:

@@ -137,6 +137,8 @@ class Settings(BaseSettings):
         env_file=".env",
         extra="forbid",
         frozen=True,
+        # A misspelt name must not print the password that stands behind it.
+        hide_input_in_errors=True,
     )
 
     city: CitySettings = CitySettings()

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from geoservice.api.answers import base_url, json_response
+from geoservice.api.answers import base_url, cache_control, json_response
 from geoservice.api.parameters import CallerAccess, ServiceSettings
 from geoservice.settings import CitySettings
 from layers.access import Access
@@ -73,7 +73,8 @@ async def collections(
                 _collection(layer, base, settings.city, access)
                 for layer in reversed(layers_at(access.level))
             ],
-        }
+        },
+        headers=_of_caller(access),
     )
 
 
@@ -83,7 +84,14 @@ async def collection(
 ) -> Response:
     """One layer: its extent and where its features and tiles are."""
     found = get_layer(layer, access.level)
-    return json_response(_collection(found, base_url(request), settings.city, access))
+    return json_response(
+        _collection(found, base_url(request), settings.city, access), headers=_of_caller(access)
+    )
+
+
+def _of_caller(access: Access) -> dict[str, str]:
+    """Headers of an answer that another key would see differently."""
+    return {"Cache-Control": cache_control(access), "Vary": "Authorization"}
 
 
 def _collection(layer: Layer, base: str, city: CitySettings, access: Access) -> Json:

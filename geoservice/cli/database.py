@@ -74,8 +74,11 @@ def admin_sql_command() -> None:
 def revision(title: Annotated[str, typer.Argument(help="What changes, in a few words.")]) -> None:
     """Write a migration for layers that have no tables yet (for developers)."""
     from geoservice.revision import write_revision
-    from geoservice.server import prepare_database
+    from geoservice.schema import upgrade_tables
 
-    address = prepare_database(Settings.read())
+    address = DatabaseAddress(Settings.read().database)
+    address.prepare()
     with address.connect(Role.OWNER) as connection:
+        upgrade_tables(connection)
+        connection.commit()
         show(f"wrote {write_revision(connection, title)}")

@@ -163,6 +163,16 @@ def test_the_gate_reads_keys_and_no_data(city: City) -> None:
         )
 
 
+@pytest.mark.parametrize("path", ["/collections", "/collections/parcels"])
+def test_what_depends_on_the_key_is_not_shared_by_caches(
+    client: TestClient, headers_of: KeyMaker, path: str
+) -> None:
+    answer = client.get(path, headers=headers_of(Clearance.GOVERNMENT))
+
+    assert "private" in answer.headers["cache-control"]
+    assert "Authorization" in answer.headers["vary"]
+
+
 def test_a_hidden_attribute_is_not_even_named(client: TestClient) -> None:
     described = client.get("/collections/parcels").text + client.get("/styles/city.json").text
 

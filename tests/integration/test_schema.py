@@ -8,8 +8,17 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
+from geoservice.cluster import Cluster
+from geoservice.db import DatabaseAddress
 from geoservice.revision import sql_text
-from geoservice.schema import MIGRATIONS, assert_current, base_ddl, migrate, new_layers_ddl
+from geoservice.schema import (
+    MIGRATIONS,
+    assert_current,
+    base_ddl,
+    migrate,
+    new_layers_ddl,
+    upgrade_tables,
+)
 from layers.registry import LAYERS
 from layers.roles import Role
 from layers.tables import SCHEMA, all_tables, metadata
@@ -56,6 +65,22 @@ def test_migrating_again_changes_nothing(city: City) -> None:
         assert_current(connection)
 
     assert before == shape()
+
+
+def test_tables_are_upgraded_without_views_for_a_layer_that_waits_for_its_migration(
+    cluster: Cluster, city: City
+) -> None:
+    name = f"{city.settings.database.name}_b"
+    cluster.create_database(name)
+    settings = city.settings.database.model_copy(update={"name": name})
+    try:
+        with DatabaseAddress(settings).connect(Role.OWNER) as connection:
+            upgrade_tables(connection)
+            made = connection.execute(text("SELECT views_fingerprint FROM city.installation"))
+            assert made.scalar_one() is None
+            assert [] == new_layers_ddl(connection)
+    finally:
+        cluster.drop_database(name)
 
 
 def test_no_layer_waits_for_a_migration(city: City) -> None:
