@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -35,6 +37,10 @@ _RUN = {
 }
 
 
+app = typer.Typer(pretty_exceptions_enable=False)
+
+
+@app.command()
 def main(
     scale: Annotated[
         float, typer.Option(min=0.001, max=10, help="Size of the sample city, million features")
@@ -51,6 +57,8 @@ def main(
     folder: Annotated[Path | None, typer.Option(help="Where cities are kept between runs")] = None,
 ) -> None:
     """Measure tiles, loads and nearest searches on a sample city, beside what others do."""
+    # Told to end, Python must pass through what stops the servers.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     console = Console(width=WIDTH, highlight=False)
     plans = explain.absolute() if explain else None
     cache = (folder or default_folder()).absolute()
@@ -73,4 +81,4 @@ def _facts(city: BenchmarkCity) -> Table:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

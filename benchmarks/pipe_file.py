@@ -34,13 +34,12 @@ def write_pipes(connection: Connection, path: Path, rows: int) -> None:
     unfinished = path.with_name(f"unfinished-{path.name}")
     unfinished.unlink(missing_ok=True)
     held: int = connection.execute(text(f"SELECT count(*) FROM {_SOURCE}")).scalar_one()
-    for start in range(0, rows, _CHUNK):
-        taking, offset = divmod(start, held)
-        wanted = min(_CHUNK, rows - start, held - offset)
+    written = 0
+    while written < rows:
+        taking, offset = divmod(written, held)
+        wanted = min(_CHUNK, held - offset, rows - written)
         _append(connection, unfinished, taking=taking, offset=offset, rows=wanted)
-        if wanted < min(_CHUNK, rows - start):  # the chunk runs over the end of the city's pipes
-            rest = min(_CHUNK, rows - start) - wanted
-            _append(connection, unfinished, taking=taking + 1, offset=0, rows=rest)
+        written += wanted
     unfinished.rename(path)
 
 

@@ -36,7 +36,8 @@ from pgbench_replay import PackedList, as_pgbench, run_pgbench
 from plain_tables import GEOGRAPHIC_SRID, SCHEMA, make_plain_tables, plain_name
 from servers import CONNECTIONS, our_service, tipg_server
 from tile_contents import Contents, contents_of
-from tile_trace import LAYERS, Place, places_to_start, tile_trace, tiles_of
+from tile_trace import LAYERS, tile_trace, tiles_of
+from tiles.matrix import TileAddress
 from tiles.vector import TileOptions, tile_statement
 
 LEVEL = Clearance.RESTRICTED
@@ -47,7 +48,7 @@ TIPG = {
 }
 AIMS = {OURS: "", RAW: Aim(0.9), TIPG[GEOGRAPHIC_SRID]: Aim(3), TIPG[TILE_SRID]: Aim(3)}
 _COORDINATE_BITS = 17
-_RUN_S = 3.0
+_RUN_S = 2.0
 """About how long our service is measured at a time; the others answer as many tiles."""
 
 
@@ -56,10 +57,10 @@ class _Contestant:
     """Who answers, where, and with which headers."""
 
     base_url: str
-    path: Callable[[Layer, Place], str]
+    path: Callable[[Layer, TileAddress], str]
     headers: Mapping[str, str]
 
-    def paths(self, layer: Layer, tiles: Sequence[Place]) -> list[str]:
+    def paths(self, layer: Layer, tiles: Sequence[TileAddress]) -> list[str]:
         """The paths of tiles of a layer."""
         return [self.path(layer, tile) for tile in tiles]
 
@@ -74,7 +75,7 @@ def run(city: BenchmarkCity, console: Console, *, repeats: int) -> None:
     random = Random(city.seed)
     with city.as_superuser() as connection:
         make_plain_tables(connection)
-        trace = tile_trace(places_to_start(connection, random), random)
+        trace = tile_trace(connection, random)
     city.settle()
     with ExitStack() as servers:
         contestants = dict(_contestants(city, servers))
@@ -103,11 +104,11 @@ def _contestants(city: BenchmarkCity, servers: ExitStack) -> Iterator[tuple[str,
             yield name, _Contestant(url, partial(_tipg_path, srid), {})
 
 
-def _our_path(layer: Layer, tile: Place) -> str:
+def _our_path(layer: Layer, tile: TileAddress) -> str:
     return f"/tiles/{layer.name}/{tile.z}/{tile.x}/{tile.y}.mvt"
 
 
-def _tipg_path(srid: int, layer: Layer, tile: Place) -> str:
+def _tipg_path(srid: int, layer: Layer, tile: TileAddress) -> str:
     collection = f"{SCHEMA}.{plain_name(layer, srid)}"
     address = f"{tile.z}/{tile.x}/{tile.y}"
     return f"/collections/{collection}/tiles/WebMercatorQuad/{address}"
@@ -117,7 +118,7 @@ def _measure(
     city: BenchmarkCity | None,
     contestants: Mapping[str, _Contestant],
     layer: Layer,
-    tiles: Sequence[Place],
+    tiles: Sequence[TileAddress],
     repeats: int,
 ) -> Measurements:
     """Tiles per second of each contestant; the statement alone takes part if a city is given."""
@@ -131,7 +132,9 @@ def _measure(
     return measure_in_turns(runs, repeats)
 
 
-def _ask(contestant: _Contestant, layer: Layer, tiles: Sequence[Place], requests: int) -> float:
+def _ask(
+    contestant: _Contestant, layer: Layer, tiles: Sequence[TileAddress], requests: int
+) -> float:
     return replay(
         contestant.base_url,
         contestant.paths(layer, tiles),
@@ -142,7 +145,7 @@ def _ask(contestant: _Contestant, layer: Layer, tiles: Sequence[Place], requests
 
 
 def _run_statement(
-    city: BenchmarkCity, layer: Layer, tiles: Sequence[Place], requests: int
+    city: BenchmarkCity, layer: Layer, tiles: Sequence[TileAddress], requests: int
 ) -> float:
     rows = [(tile.z, tile.x, tile.y) for tile in tiles]
     bits = (5, _COORDINATE_BITS, _COORDINATE_BITS)
@@ -160,7 +163,7 @@ def _run_statement(
 def _print_contents(
     console: Console,
     layer: Layer,
-    tiles: Sequence[Place],
+    tiles: Sequence[TileAddress],
     contestants: Mapping[str, _Contestant],
 ) -> None:
     """What each contestant puts into the tiles: a fast answer with less in it is not a fast one."""

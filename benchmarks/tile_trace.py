@@ -1,13 +1,13 @@
 """Which tiles a few people would ask for who pan and zoom over the built-up city.
 
-Each walks in from zoom 12 to zoom 16 towards a place where there is something, looks at a screen of
-3 by 2 tiles at each zoom, and pans a few times at the larger ones. Every tile is asked for once.
+Each walks in from zoom 12 to zoom 16 towards a place where there is something, looks at a screen
+of 3 by 2 tiles at each zoom, and pans a few times at the larger ones. A tile is asked for once, and
+not at all if it holds no parcel: an empty tile is quick and says little.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from random import Random
 
 from morecantile import tms
@@ -15,25 +15,17 @@ from sqlalchemy import Connection, text
 
 from layers.base import Layer
 from layers.registry import get_layer
+from tiles.matrix import TileAddress
 
 LAYERS: tuple[Layer, ...] = tuple(
     get_layer(name) for name in ("parcels", "pipelines", "roads", "facilities")
 )
 ZOOMS = range(12, 17)
-WALKS = 6
+WALKS = 8
 PANS = {14: 2, 15: 3, 16: 4}
 _SCREEN = [(dx, dy) for dx in (-1, 0, 1) for dy in (0, 1)]
 _STEPS = [(1, 0), (-1, 0), (0, 1), (0, -1)]
 _MATRIX = tms.get("WebMercatorQuad")
-
-
-@dataclass(frozen=True, order=True)
-class Place:
-    """A tile's address in the WebMercatorQuad matrix set."""
-
-    z: int
-    x: int
-    y: int
 
 
 def places_to_start(connection: Connection, random: Random) -> list[tuple[float, float]]:
@@ -44,28 +36,30 @@ def places_to_start(connection: Connection, random: Random) -> list[tuple[float,
     return [(row[0], row[1]) for row in random.sample(rows, WALKS)]
 
 
-def tile_trace(places: Sequence[tuple[float, float]], random: Random) -> list[Place]:
-    """All distinct tiles of walks towards the places, in an order of no meaning.
+def tile_trace(connection: Connection, random: Random) -> list[TileAddress]:
+    """All distinct tiles of the walks, in an order of no meaning.
 
     The order is shuffled so that no connection gets all the dear ones.
     """
-    seen = sorted({tile for place in places for tile in _walk(*place, random)})
-    random.shuffle(seen)
-    return seen
+    places = places_to_start(connection, random)
+    seen = {tile for place in places for tile in _walk(*place, random)}
+    trace = [tile for tile in sorted(seen, key=_sort_key) if _is_built_up(connection, tile)]
+    random.shuffle(trace)
+    return trace
 
 
-def tiles_of(layer: Layer, trace: Sequence[Place]) -> list[Place]:
+def tiles_of(layer: Layer, trace: Sequence[TileAddress]) -> list[TileAddress]:
     """The tiles of a trace at zooms at which a layer is shown."""
-    return [place for place in trace if place.z >= layer.minzoom]
+    return [tile for tile in trace if tile.z >= layer.minzoom]
 
 
-def tile_around(lon: float, lat: float, z: int) -> Place:
+def tile_around(lon: float, lat: float, z: int) -> TileAddress:
     """The tile at a zoom that a place lies in; degrees."""
     x, y, _ = _MATRIX.tile(lon, lat, z)
-    return Place(z, x, y)
+    return TileAddress.within_matrix(z, x, y)
 
 
-def _walk(lon: float, lat: float, random: Random) -> Iterator[Place]:
+def _walk(lon: float, lat: float, random: Random) -> Iterator[TileAddress]:
     for z in ZOOMS:
         around = tile_around(lon, lat, z)
         x, y = around.x, around.y
@@ -76,5 +70,20 @@ def _walk(lon: float, lat: float, random: Random) -> Iterator[Place]:
             yield from _screen(z, x, y)
 
 
-def _screen(z: int, x: int, y: int) -> Iterator[Place]:
-    return (Place(z, x + dx, y + dy) for dx, dy in _SCREEN)
+def _screen(z: int, x: int, y: int) -> Iterator[TileAddress]:
+    return (TileAddress(z, x + dx, y + dy) for dx, dy in _SCREEN)
+
+
+def _sort_key(tile: TileAddress) -> tuple[int, int, int]:
+    return (tile.z, tile.x, tile.y)
+
+
+def _is_built_up(connection: Connection, tile: TileAddress) -> bool:
+    statement = text(
+        "SELECT EXISTS (SELECT FROM read_public.parcels WHERE upper_inf(valid_during) "
+        "AND geom_3857 && ST_TileEnvelope(:z, :x, :y))"
+    )
+    found: bool = connection.execute(
+        statement, {"z": tile.z, "x": tile.x, "y": tile.y}
+    ).scalar_one()
+    return found
