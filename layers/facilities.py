@@ -26,7 +26,7 @@ LAYER = Layer(
     natural_keys=(("code",),),
     clearance=Clearance.PUBLIC,
     knn_by="kind",
-    minzoom=9,
+    minzoom=12,
     attributes=(
         Attribute(
             "code",
@@ -74,7 +74,7 @@ LAYER = Layer(
         width_px=11,
         outline="#ffffff",
         label="name",
-        label_minzoom=15,
+        label_minzoom=17,
         live=True,
     ),
 )
