@@ -39,6 +39,9 @@ export const SWATCHES: Record<DisplayState, Swatch> = {
   unknown: { fill: '#ffffff', ring: '#7b828c' },
 };
 
+/** A facility of which nothing was asked: a place on the map, without a word on what is free. */
+export const NOT_ASKED: Swatch = { fill: '#7d94ab', ring: '#ffffff' };
+
 export const STATE_TITLES: Record<DisplayState, MessageKey> = {
   available: 'stateAvailable',
   almostFull: 'stateAlmostFull',
