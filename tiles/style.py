@@ -21,7 +21,7 @@ STATUS_COLORS: dict[str, tuple[str, Title]] = {
     "spacesAvailable": ("#009e73", Title("Free", "有空位")),
     "almostFull": ("#e69f00", Title("Almost full", "即将满")),
     "full": ("#d1341f", Title("Full", "已满")),
-    "closed": ("#4a4f57", Title("Closed", "关闭")),
+    "closed": ("#6b7280", Title("Closed", "关闭")),
     "unknown": ("#ffffff", Title("Unknown", "未知")),
 }
 

@@ -104,11 +104,12 @@ function legendElement(layer: LayerDescription, { live, map }: LayerListParts): 
   if (layer.name === LIVE_LAYER) return createLiveLegend(live, layer, map);
   if (layer.legend.length <= 1) return null;
   const rows = legendRows(layer.legend);
+  const label = t('legendOf', { layer: inLanguage(layer.title) });
   return element(
     'details',
     { class: 'legend-fold', open: rows.length <= MAX_OPEN_ROWS },
-    element('summary', {}, t('legend')),
-    rowsElement(rows, t('legendOf', { layer: inLanguage(layer.title) })),
+    element('summary', { 'aria-label': label }, t('legend')),
+    rowsElement(rows, label),
   );
 }
 

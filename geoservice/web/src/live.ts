@@ -17,9 +17,10 @@ import type { Availability, AvailabilityFeature } from './types.ts';
 import type { Visibility } from './visibility.ts';
 
 const REFRESH_MS = 30_000;
+const RETRY_MS = 10_000;
 const SETTLE_MS = 400;
 /** After so many failed refreshes in a row nothing is said about any facility any more. */
-const FAILURES_UNTIL_EXPIRED = 3;
+const FAILURES_UNTIL_EXPIRED = 6;
 
 /** A figure and when it arrived here (milliseconds since 1970). */
 export interface Reading {
@@ -136,7 +137,7 @@ export class LiveAvailability {
       if (isAbort(error) || leaveOnRefusal(error)) return;
       this.#fail(reasonOf(error));
     }
-    this.#schedule(REFRESH_MS);
+    this.#schedule(this.#failures > 0 ? RETRY_MS : REFRESH_MS);
   }
 
   async #ask(signal: AbortSignal): Promise<void> {

@@ -64,7 +64,7 @@ describe('honesty', () => {
       degrade([reading, expired], failures).map(({ availability }) => availability.freshness);
 
     expect(freshness(1)).toEqual(['stale', 'expired']);
-    expect(freshness(3)).toEqual(['expired', 'expired']);
+    expect(freshness(6)).toEqual(['expired', 'expired']);
   });
 });
 
