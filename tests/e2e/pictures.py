@@ -14,8 +14,6 @@ from rasterio.errors import NotGeoreferencedWarning
 Pixels = npt.NDArray[np.uint8]
 
 _COLORS = 256
-_CELL = 8
-"""Colours that differ by less share a cell, and so an entry of the palette."""
 
 
 def read_pixels(png: bytes) -> Pixels:
@@ -27,12 +25,11 @@ def read_pixels(png: bytes) -> Pixels:
 
 
 def save_small(png: bytes, path: Path) -> None:
-    """Write a picture with a palette of its most frequent colours."""
+    """Write a picture with a palette of colours that stand for all of its own."""
     pixels = read_pixels(png)
     height, width, _ = pixels.shape
     colors, index = np.unique(pixels.reshape(-1, 3), axis=0, return_inverse=True)
-    palette = _palette(colors, np.bincount(index.ravel()))
-    nearest = np.array([_nearest(color, palette) for color in colors.astype(int)], np.uint8)
+    palette, nearest = _palette(colors.astype(np.int64), np.bincount(index.ravel()))
     profile = {"driver": "PNG", "width": width, "height": height, "count": 1, "dtype": "uint8"}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
@@ -42,15 +39,20 @@ def save_small(png: bytes, path: Path) -> None:
     path.with_suffix(".png.aux.xml").unlink(missing_ok=True)
 
 
-def _palette(colors: Pixels, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """The commonest colour of each of the fullest cells of the colour cube."""
-    cells, cell_of = np.unique(colors // _CELL, axis=0, return_inverse=True)
-    weight = np.bincount(cell_of.ravel(), counts)
-    by_count = np.argsort(-counts, kind="stable")
-    first_of = {int(cell_of.ravel()[n]): n for n in reversed(by_count.tolist())}
-    fullest = np.argsort(-weight, kind="stable")[: min(_COLORS, len(cells))]
-    return colors[[first_of[int(cell)] for cell in fullest]].astype(np.int64)
+def _palette(
+    colors: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], Pixels]:
+    """Colours picked one by one where many pixels are far from all picked before.
 
-
-def _nearest(color: npt.NDArray[np.int64], palette: npt.NDArray[np.int64]) -> int:
-    return int(((palette - color) ** 2).sum(axis=1).argmin())
+    Returns: The palette, and for each colour the number of its nearest in it.
+    """
+    chosen: list[int] = []
+    distance = np.full(len(colors), np.inf)
+    nearest = np.zeros(len(colors), np.uint8)
+    while len(chosen) < min(_COLORS, len(colors)):
+        worst = int(counts.argmax() if not chosen else (distance * np.sqrt(counts)).argmax())
+        away = ((colors - colors[worst]) ** 2).sum(axis=1)
+        nearest[away < distance] = len(chosen)
+        distance = np.minimum(distance, away)
+        chosen.append(worst)
+    return colors[chosen], nearest

@@ -156,6 +156,14 @@ class Visit:
         assert place is not None, f"{layer} is nowhere on top"
         return place
 
+    def wait_until(self, condition: str) -> None:
+        """Wait for a JavaScript condition; the page's policy forbids waiting inside of it."""
+        for _ in range(RECOVERY_MS // 200):
+            if self.page.evaluate(condition):
+                return
+            self.page.wait_for_timeout(200)
+        pytest.fail(f"never true: {condition}")
+
     def row(self, layer: str) -> Locator:
         """The row of a layer in the list."""
         return self.page.locator(f"[data-layer={layer}]")
@@ -331,7 +339,7 @@ def test_a_layer_that_is_empty_at_a_zoom_says_so_and_how_to_see_it(visit: Visit)
 
     hint.get_by_role("button").click()
     expect(hint).to_be_hidden()
-    visit.page.wait_for_function("window.geoserviceMap.getZoom() >= 12")
+    visit.wait_until("window.geoserviceMap.getZoom() >= 12")
 
 
 def test_the_name_of_a_district_stands_once(visit: Visit) -> None:
@@ -476,7 +484,7 @@ def test_the_map_recovers_when_the_service_was_away(browser: Browser, site: Site
         site.start()
 
     expect(notice).to_have_count(0, timeout=RECOVERY_MS)
-    visit.page.wait_for_function("window.geoserviceMap.areTilesLoaded()", timeout=RECOVERY_MS)
+    visit.wait_until("window.geoserviceMap.areTilesLoaded()")
     visit.jump(visit.page.evaluate("window.geoserviceMap.getZoom()"), *visit.map_center)
     assert len(visit.drawn("parcels")) > 5
     visit.page.close()
