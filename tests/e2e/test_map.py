@@ -473,6 +473,20 @@ def test_the_language_can_be_changed(public: Visit) -> None:
     expect(public.page.get_by_role("button", name="中文")).to_be_focused()
 
 
+def test_a_page_that_cannot_start_says_why_and_tries_again(browser: Browser, site: Site) -> None:
+    page = browser.new_page(viewport=DESK, locale="zh-CN")  # type: ignore[arg-type]  # a plain dict
+    page.route("**/styles/city.json", lambda route: route.fulfill(status=503, body=""))
+    page.goto(f"{site.url}/map")
+    cover = page.locator("#cover")
+    expect(cover).to_contain_text("地图无法载入")
+
+    page.unroute("**/styles/city.json")
+    cover.get_by_role("button", name="重试").click()
+    expect(cover).to_be_hidden()
+    page.wait_for_selector("body[data-ready=true]", timeout=READY_MS)
+    page.close()
+
+
 def test_the_map_recovers_when_the_service_was_away(browser: Browser, site: Site) -> None:
     visit = open_map(browser, site)
     notice = visit.page.locator(".notice")

@@ -4,7 +4,7 @@ import type { Title } from './types.ts';
 
 export const MESSAGES = {
   service: { zh: '时空信息云服务平台', en: 'Spatio-temporal City Information Service' },
-  serviceShort: { zh: '时空信息云服务平台', en: 'City Information Service' },
+  serviceShort: { zh: '时空信息云服务平台', en: 'City Information' },
   language: { zh: '语言', en: 'Language' },
 
   layers: { zh: '图层', en: 'Layers' },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +12,10 @@ from layers.access import Clearance
 from layers.base import Title
 from layers.extent import BBox
 from layers.registry import layers_at
-from tiles.style import CityOnMap, map_style
+from tiles.style import STATUS_COLORS, CityOnMap, map_style
 from tiles.tilejson import tilejson
 
+ROOT = Path(__file__).parents[3]
 EXTENT = BBox(113.75, 22.4, 114.65, 22.87)
 SHENZHEN = CityOnMap(Title("Shenzhen", "深圳市"), EXTENT, "Asia/Shanghai")
 
@@ -89,6 +91,14 @@ def test_the_map_opens_where_the_city_says_and_names_whose_data_they_are() -> No
 
     assert ([114.06, 22.54], 15) == (style["center"], style["zoom"])
     assert style["sources"]["roads"]["attribution"] == "规划局 &lt;b&gt;"
+
+
+@pytest.mark.parametrize("status", ["spacesAvailable", "almostFull", "full", "closed"])
+def test_the_web_map_draws_states_in_the_colours_of_the_style(status: str) -> None:
+    swatches = (ROOT / "geoservice/web/src/availability.ts").read_text(encoding="utf-8")
+
+    name = {"spacesAvailable": "available"}.get(status, status)
+    assert f"{name}: {{ fill: '{STATUS_COLORS[status][0]}'" in swatches
 
 
 def test_tilejson_spans_the_zooms_of_its_layers() -> None:
