@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -76,18 +77,20 @@ class DatabaseAddress:
 
     @contextmanager
     def connect_loader(self) -> Iterator[LoadConnections]:
-        """The two connections that a load needs, both as the loader role."""
+        """The connections that a load needs, all as the loader role."""
         # Heavy to import, and only loads need it.
-        import adbc_driver_postgresql.dbapi
+        import adbc_driver_postgresql
+        from adbc_driver_manager import AdbcConnection
 
         from loaders.options import LoadConnections
 
-        bulk = adbc_driver_postgresql.dbapi.connect(self.libpq_url(Role.LOADER))
-        try:
-            with self.connect(Role.LOADER) as sql:
-                yield LoadConnections(sql=sql, bulk=bulk)
-        finally:
-            bulk.close()
+        with (
+            adbc_driver_postgresql.connect(self.libpq_url(Role.LOADER)) as database,
+            AdbcConnection(database) as bulk,
+            self.connect(Role.LOADER) as sql,
+        ):
+            bulk.set_autocommit(enabled=False)
+            yield LoadConnections(sql, bulk, connect=partial(self.connect, Role.LOADER))
 
 
 class Database:

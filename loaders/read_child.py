@@ -220,7 +220,7 @@ def _read_with_gdal(pyogrio: Any, request: dict[str, Any], out: IO[bytes]) -> No
                 use_pyarrow=True,
                 **options,
             ) as (meta, reader):
-                _write_features(request, out, meta, reader)
+                _write_features(request, out, meta, reader, _count(pyogrio, request, layer))
         lost = [str(note.message) for note in notes if _means_loss(str(note.message))]
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
         raise Refused(str(error)) from error
@@ -275,13 +275,23 @@ def _means_loss(note: str) -> bool:
     return not any(q in note for q in quiet) and any(word in note.lower() for word in loud)
 
 
-def _write_features(request: dict[str, Any], out: IO[bytes], meta: Any, reader: Any) -> None:
+def _count(pyogrio: Any, request: dict[str, Any], layer: str | None) -> int | None:
+    """How many rows the file says it has, where asking costs no reading; for progress only."""
+    if request["driver"] != "GPKG":
+        return request["record_count"]  # type: ignore[no-any-return]  # a number of our own
+    said: int = pyogrio.read_info(request["path"], layer=layer)["features"]
+    return said if said >= 0 else None
+
+
+def _write_features(
+    request: dict[str, Any], out: IO[bytes], meta: Any, reader: Any, count: int | None
+) -> None:
     geometry = meta["geometry_name"] or "wkb_geometry"
     columns = [str(name) for name in meta["fields"]]
     if len(columns) > request["limits"]["max_fields"]:
         message = f"has {len(columns)} columns, more than {request['limits']['max_fields']}"
         raise Refused(message)
-    source = {"crs": meta["crs"], "columns": columns, "count": request["record_count"]}
+    source = {"crs": meta["crs"], "columns": columns, "count": count}
     read = _write(out, (_plain(batch, columns, geometry) for batch in reader), source, None)
     expected = request["record_count"]
     if expected is not None and read < expected - request["deleted_count"]:
