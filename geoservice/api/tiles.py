@@ -23,7 +23,7 @@ from layers.errors import InvalidParameter, NotFoundError
 from layers.extent import BBox
 from layers.registry import get_layer, layers_at
 from tiles.matrix import TileAddress
-from tiles.style import map_style
+from tiles.style import CityOnMap, map_style
 from tiles.tilejson import tilejson
 from tiles.vector import MEDIA_TYPE, TileOptions, render_tile
 
@@ -77,15 +77,15 @@ async def style(settings: ServiceSettings, access: CallerAccess, name: str) -> R
         message = f"there is no style {name!r}"
         raise NotFoundError(message)
     city = settings.city
+    on_map = CityOnMap(
+        name=Title(city.name_en, city.name_zh),
+        extent=BBox(*city.extent),
+        time_zone=city.time_zone,
+        view=city.view,
+        attribution=city.attribution,
+    )
     return json_response(
-        map_style(
-            layers_at(access.level),
-            access.level,
-            name=name,
-            city=Title(city.name_en, city.name_zh),
-            extent=BBox(*city.extent),
-            time_zone=city.time_zone,
-        ),
+        map_style(layers_at(access.level), access.level, name=name, city=on_map),
         headers={"Cache-Control": cache_control(access), "Vary": "Authorization"},
     )
 
