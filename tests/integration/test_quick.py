@@ -12,7 +12,7 @@ from layers.access import Clearance
 from tests.conftest import KeyMaker
 from tests.support import City, facility
 
-TILE = "/tiles/facilities/10/836/446.mvt"
+TILE = "/tiles/facilities/15/26765/14276.mvt"
 SEARCH = "/availability?lon=114.05&lat=22.55&radius_m=500"
 
 
@@ -70,7 +70,7 @@ def test_both_routes_give_the_same_answer(
         (f"{SEARCH}&x=1", False),
         (f"{SEARCH}&lat=1", False),
         ("/availability", False),
-        ("/tiles/facilities/10/-1/446.mvt", False),
+        ("/tiles/facilities/15/-1/14275.mvt", False),
     ],
 )
 def test_only_requests_of_the_usual_form_are_answered_quickly(
