@@ -17,6 +17,8 @@ from geoservice.api.parameters import (
     ServiceDatabase,
     ServiceSettings,
 )
+from geoservice.api.quick import QuickRoute, no_parameters
+from geoservice.auth import get_access
 from layers.access import Access, Clearance
 from layers.base import Layer, Title
 from layers.errors import InvalidParameter, NotFoundError
@@ -32,6 +34,8 @@ router = APIRouter(tags=["Tiles"])
 STYLE_NAME = "city"
 _VARY = "Accept-Encoding, Authorization"
 _GZIP_FROM_BYTES = 200
+_GZIP_ASIDE_FROM_BYTES = 20_000
+"""From here on compressing takes longer than going to another thread and back."""
 
 
 @router.get("/tiles/{layers}/{z}/{x}/{y}.mvt", summary="One vector tile")
@@ -50,11 +54,22 @@ async def tile(  # the address of a tile has four parts
     wanted = _layers(layers, access.level, settings.tiles.max_layers)
     address = TileAddress.within_matrix(z, x, y)
     options = TileOptions(settings.tiles.extent, settings.tiles.buffer)
-    async with database.read_driver(access) as connection:
+    async with database.readers(access).connection() as connection:
         content = await render_tile(
             connection, wanted, access.level, address, at or datetime.now(UTC), options
         )
     return await _tile_response(request, access, content, settings.tiles.gzip_level)
+
+
+async def _tile_now(request: Request) -> Response:
+    state = request.app.state
+    access = await get_access(request)
+    return await tile(request, state.database, state.settings, access, None, **request.path_params)
+
+
+quick_routes = (
+    QuickRoute("/tiles/{layers}/{z:int}/{x:int}/{y:int}.mvt", _tile_now, no_parameters),
+)
 
 
 @router.get("/tiles/{layers}.json", summary="TileJSON of layers")
@@ -117,8 +132,11 @@ async def _tile_response(
     if _has_already(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     if zipped:
-        # Off the event loop: zlib lets other threads run.
-        content = await asyncio.to_thread(gzip.compress, content, gzip_level, mtime=0)
+        if len(content) < _GZIP_ASIDE_FROM_BYTES:
+            content = gzip.compress(content, gzip_level, mtime=0)
+        else:
+            # Off the event loop: zlib lets other threads run.
+            content = await asyncio.to_thread(gzip.compress, content, gzip_level, mtime=0)
         headers["Content-Encoding"] = "gzip"
     return Response(content, 200, headers, MEDIA_TYPE)
 

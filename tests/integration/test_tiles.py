@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import UTC, datetime
+
 import mapbox_vector_tile
 import morecantile
 import pytest
+from psycopg import AsyncConnection
 from starlette.testclient import TestClient
 
 from layers.access import Clearance
+from layers.registry import get_layer
+from layers.roles import Role
 from tests.conftest import KeyMaker
 from tests.support import City, facility, parcel, pipe
+from tiles.matrix import TileAddress
+from tiles.vector import TileOptions, render_layer
 
 WEB_MERCATOR = morecantile.tms.get("WebMercatorQuad")
 
@@ -70,6 +78,27 @@ def test_ids_in_tiles_are_those_of_features(client: TestClient) -> None:
 
     feature = mapbox_vector_tile.decode(tile.content)["facilities"]["features"][0]
     assert items["features"][0]["id"] == feature["id"]
+
+
+def test_tiles_come_from_a_prepared_statement_with_one_plan(city: City) -> None:
+    tile = WEB_MERCATOR.tile(114.0505, 22.5505, 14)
+    address = TileAddress(14, tile.x, tile.y)
+
+    async def plans() -> list[tuple[int, int]]:
+        url = city.address.libpq_url(Role.READ_PUBLIC)
+        async with await AsyncConnection.connect(url, autocommit=True) as connection:
+            for _ in range(10):
+                now = datetime.now(UTC)
+                await render_layer(
+                    connection, get_layer("roads"), Clearance.PUBLIC, address, now, TileOptions()
+                )
+            found = await connection.execute(
+                "SELECT custom_plans, generic_plans FROM pg_prepared_statements"
+            )
+            return await found.fetchall()
+
+    # The server plans for the parameters five times, then once for all.
+    assert [(5, 5)] == asyncio.run(plans())
 
 
 def test_a_composite_holds_its_layers_in_order(client: TestClient) -> None:
