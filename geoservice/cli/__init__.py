@@ -15,6 +15,7 @@ from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
 from geoservice.cli import database, keys, layer_pages, loading, sample, serving
+from geoservice.cli.terminal import printable
 from geoservice.logs import configure_logs
 from geoservice.settings import LogSettings
 from layers import errors
@@ -70,7 +71,8 @@ def main() -> None:
 
 
 def _end(error: Exception) -> NoReturn:
-    Console(stderr=True, soft_wrap=True).print(f"geoservice: {error}", style="red", markup=False)
+    text = f"geoservice: {printable(str(error))}"
+    Console(stderr=True, soft_wrap=True).print(text, style="red", markup=False)
     sys.exit(next(code for kind, code in _EXIT_CODES if isinstance(error, kind)))
 
 
