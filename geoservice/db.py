@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -94,23 +95,25 @@ class DatabaseAddress:
 
     @contextmanager
     def connect_loader(self) -> Iterator[LoadConnections]:
-        """The two connections that a load needs, both as the loader role.
+        """The connections that a load needs, all as the loader role.
 
         Raises:
             DatabaseUnavailable: nobody answers, or the role is not let in.
         """
         # Heavy to import, and only loads need it.
-        import adbc_driver_postgresql.dbapi
+        import adbc_driver_postgresql
+        from adbc_driver_manager import AdbcConnection
 
         from loaders.options import LoadConnections
 
         # The first to connect is the one that waits for a bounded time and says what is wrong.
-        with self.connect(Role.LOADER) as sql:
-            bulk = adbc_driver_postgresql.dbapi.connect(self.libpq_url(Role.LOADER))
-            try:
-                yield LoadConnections(sql=sql, bulk=bulk)
-            finally:
-                bulk.close()
+        with (
+            self.connect(Role.LOADER) as sql,
+            adbc_driver_postgresql.connect(self.libpq_url(Role.LOADER)) as database,
+            AdbcConnection(database) as bulk,
+        ):
+            bulk.set_autocommit(enabled=False)
+            yield LoadConnections(sql, bulk, connect=partial(self.connect, Role.LOADER))
 
     def _unavailable(self, role: Role, said: str) -> DatabaseUnavailable:
         """What is told of a role that cannot connect; libpq gives the reason in its first line."""

@@ -8,16 +8,26 @@ contradicts are closed in recorded time and kept in ``<layer>_past``; their part
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, func, select, text
 from sqlalchemy.exc import OperationalError
 
+from layers.access import Clearance
 from layers.base import Layer
+from layers.drafts import Apart, adopt_draft, draft_name, fill_drafts
 from layers.errors import GeoserviceError, LoadInProgress
 from layers.system_tables import loads
-from layers.tables import FEATURE_ID_SEQUENCE, SCHEMA, STAGING_SCHEMA, past_name
+from layers.tables import (
+    FEATURE_ID_SEQUENCE,
+    SCHEMA,
+    STAGING_SCHEMA,
+    past_name,
+    row_clearances,
+)
 
 LOCK_TIMEOUT_S = 120
 
@@ -43,6 +53,7 @@ def publish(
     *,
     load_id: int,
     valid_from: datetime | None = None,
+    apart: Apart | None = None,
 ) -> Publication:
     """Write staged rows into a layer, inside the caller's open transaction.
 
@@ -52,7 +63,10 @@ def publish(
             key_derived, the attributes, admin_code, clearance, valid_from and geom.
         load_id: The row of ``loads`` that the versions will name.
         valid_from: Since when the rows are true; None means the recorded instant. A new feature
-            with a date of its own (``Layer.valid_from``) holds from that date.
+            with a date of its own (``Layer.valid_from``) holds from that date; without one, a held
+            feature that is equal is moved back to an earlier instant, never forward.
+        apart: Lets partitions that are empty be filled on other connections; the staged table
+            must be committed then. None writes everything on this one.
 
     Raises:
         LoadInProgress: another publication of the layer did not end in time.
@@ -63,6 +77,7 @@ def publish(
     statements = _Statements(layer, staged_table, load_id)
     parameters = {
         "recorded_at": recorded_at,
+        "is_dated": valid_from is not None,
         "valid_from": valid_from or recorded_at,
         "default_from": valid_from or recorded_at,
         "load_id": load_id,
@@ -75,7 +90,9 @@ def publish(
     run(statements.create_changed)
     run(statements.find_changed)
     run(statements.find_returned)
-    new = run(statements.insert_new)
+    filled = _fill_apart(connection, layer, statements, parameters, apart) if apart else {}
+    parameters["filled"] = [int(clearance) for clearance in filled]
+    new = run(statements.insert_new) + sum(filled.values())
     changed = connection.execute(text(statements.count_changed)).scalar_one()
     if changed:
         run(statements.raise_held_clearance)
@@ -85,6 +102,36 @@ def publish(
         _refuse_overlaps(connection, statements)
     run(statements.drop_changed)
     return Publication(recorded_at, new, changed, staged - new - changed)
+
+
+def _fill_apart(
+    connection: Connection,
+    layer: Layer,
+    statements: _Statements,
+    parameters: Mapping[str, Any],
+    apart: Apart,
+) -> dict[Clearance, int]:
+    """Fill the empty partitions to which many staged rows are new; how many rows each got."""
+    load_id: int = parameters["load_id"]
+    empty = [
+        clearance
+        for clearance in row_clearances(layer)
+        if not connection.execute(text(statements.has_rows), {"clearance": clearance}).scalar_one()
+    ]
+    if not empty:
+        return {}
+    staged = connection.execute(text(statements.count_by_clearance)).all()
+    filled = {
+        Clearance(clearance): rows
+        for clearance, rows, known in staged
+        if clearance in empty and not known and rows >= apart.least_rows
+    }
+    if filled:
+        fill_drafts(apart, layer, load_id, tuple(filled), statements.fill_draft, parameters)
+    for clearance in filled:
+        if not adopt_draft(connection, layer, clearance, load_id):
+            connection.execute(text(statements.insert_draft(draft_name(clearance, load_id))))
+    return filled
 
 
 def _lock(connection: Connection, layer: Layer) -> None:
@@ -139,8 +186,13 @@ class _Statements:
             f"(({', '.join(f's.{c}' for c in compared)}) IS DISTINCT FROM "
             f"({', '.join(f'h.{c}' for c in compared)}) OR s.clearance > h.clearance)"
         )
+        # Equal, but said to be true since before the open version begins.
+        begins_earlier = (
+            "(:is_dated AND s.valid_from IS NULL AND lower(h.valid_during) > :valid_from)"
+        )
         known = ", ".join(f"g.{c}" for c in columns.split(", ")[:-3])
 
+        self._held, self._columns = held, columns
         self.count_staged = f"SELECT count(*) FROM {staged}"
         self.create_changed = (
             f"CREATE UNLOGGED TABLE {changed} "
@@ -150,7 +202,7 @@ class _Statements:
             INSERT INTO {changed}
             SELECT s.row_number, h.feature_id, greatest(s.clearance, h.clearance)
             FROM {staged} s JOIN {held} h USING (natural_key)
-            WHERE upper_inf(h.valid_during) AND {differs}"""
+            WHERE upper_inf(h.valid_during) AND ({differs} OR {begins_earlier})"""
         # A feature that had vanished, or whose load was undone, keeps its feature_id.
         self.find_returned = f"""
             INSERT INTO {changed}
@@ -163,16 +215,31 @@ class _Statements:
             WHERE NOT EXISTS (SELECT FROM {held} h
                               WHERE h.natural_key = s.natural_key AND upper_inf(h.valid_during))
             GROUP BY s.row_number, k.feature_id, s.clearance"""
-        self.insert_new = f"""
-            INSERT INTO {held} ({columns})
+        new = f"""
             SELECT nextval('{SCHEMA}.{FEATURE_ID_SEQUENCE}'), {values},
                    s.admin_code, s.clearance, :load_id,
                    tstzrange(coalesce(s.valid_from, :default_from), NULL),
                    tstzrange(:recorded_at, NULL), s.geom
-            FROM {staged} s
-            WHERE NOT EXISTS (SELECT FROM {held} h
+            FROM {staged} s"""
+        self.insert_new = f"""
+            INSERT INTO {held} ({columns}) {new}
+            WHERE s.clearance <> ALL (CAST(:filled AS smallint[]))
+              AND NOT EXISTS (SELECT FROM {held} h
                               WHERE h.natural_key = s.natural_key AND upper_inf(h.valid_during))
               AND NOT EXISTS (SELECT FROM {changed} c WHERE c.row_number = s.row_number)"""
+        self.count_by_clearance = f"""
+            SELECT s.clearance, count(*), count(k.natural_key)
+            FROM {staged} s
+            LEFT JOIN (SELECT natural_key FROM {held} UNION SELECT natural_key FROM {past}) k
+                USING (natural_key)
+            GROUP BY s.clearance"""
+        self.has_rows = f"SELECT EXISTS (SELECT FROM {held} WHERE clearance = :clearance)"
+        # Each part is a run of rows, so that neighbours in the file stay neighbours on disk.
+        self.fill_draft = f"""
+            INSERT INTO {{draft}} ({columns}) {new},
+                 (SELECT min(row_number) AS first, max(row_number) + 1 AS last FROM {staged}) r
+            WHERE s.clearance = :clearance
+              AND (s.row_number - r.first) * :parts / (r.last - r.first) = :part"""
         self.count_changed = f"SELECT count(*) FROM {changed}"
         # Today's classification decides for every instant: raising it moves all versions.
         raise_clearance = """
@@ -209,3 +276,7 @@ class _Statements:
                 FROM {held} WHERE feature_id IN (SELECT feature_id FROM {changed})
             ) v WHERE begins_too_early LIMIT 1"""
         self.drop_changed = f"DROP TABLE {changed}"
+
+    def insert_draft(self, draft: str) -> str:
+        """Insert the rows of a draft one by one, as it could not be put in its place."""
+        return f"INSERT INTO {self._held} ({self._columns}) SELECT {self._columns} FROM {draft}"

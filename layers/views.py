@@ -117,6 +117,17 @@ def _reader_grants(database: str, level: Clearance) -> list[str]:
     ]
 
 
+_LOADING = (
+    "analyze_layer(text)",
+    "held_partition(text, integer)",
+    "make_draft(text, integer, bigint)",
+    "index_draft(text, integer, bigint, text)",
+    "adopt_draft(text, integer, bigint)",
+    "discard_drafts(bigint)",
+)
+"""What the loader may have done by the owner."""
+
+
 def _writer_grants(database: str) -> list[str]:
     loader = f'"{role_name(database, Role.LOADER)}"'
     ingest = f'"{role_name(database, Role.INGEST)}"'
@@ -134,7 +145,7 @@ def _writer_grants(database: str) -> list[str]:
         f"{SCHEMA}.series_status TO {ingest}",
         f"GRANT INSERT ON {SCHEMA}.observation_corrections TO {ingest}",
         f"GRANT EXECUTE ON FUNCTION {SCHEMA}.ensure_observation_partition(timestamptz) TO {ingest}",
-        f"GRANT EXECUTE ON FUNCTION {SCHEMA}.analyze_layer(text) TO {loader}",
+        *(f"GRANT EXECUTE ON FUNCTION {SCHEMA}.{function} TO {loader}" for function in _LOADING),
         f"GRANT SELECT ON {SCHEMA}.api_keys, {SCHEMA}.alembic_version TO {gate}",
     ]
     statements += [

@@ -8,8 +8,9 @@ import shapely
 from sqlalchemy import Connection, func, select
 
 from layers import districts
+from layers.city import FloatArray
 from layers.tables import held_table
-from loaders.geometry import GeometryArray, inner_points
+from loaders.geometry import GeometryArray
 
 _RANK = {"zone": 1, "city": 1, "district": 2, "street": 3}
 _NOT_ADMINISTRATIVE = "zone"
@@ -23,6 +24,7 @@ class AdminAreas:
         order = np.argsort([_RANK.get(level or "", 0) for level in levels], kind="stable")
         self._areas = areas[order]
         self._codes = [codes[at] for at in order]
+        self._boxes = shapely.bounds(self._areas)
         shapely.prepare(self._areas)
 
     @classmethod
@@ -39,13 +41,21 @@ class AdminAreas:
         areas = shapely.from_wkb(np.array([bytes(row[0]) for row in rows], object))
         return cls(areas, [row[1] for row in rows], [row[2] for row in rows])
 
-    def codes(self, geometries: GeometryArray) -> pa.Array:
-        """The code of the smallest area around a point of each geometry; null where none is."""
-        found: GeometryArray = np.full(len(geometries), None, object)
-        if self._codes:
-            points = inner_points(geometries)
-            # The tree of points is asked with prepared areas: far cheaper than the other way round.
-            area, point = shapely.STRtree(points).query(self._areas, predicate="intersects")
-            for at in np.unique(area):
-                found[point[area == at]] = self._codes[at]
-        return pa.array(found, pa.string())
+    def codes(self, positions: FloatArray) -> pa.Array:
+        """The code of the smallest area around each position; null where none is.
+
+        Args:
+            positions: Shape (n, 2), degrees; NaN where a row has no geometry.
+        """
+        found = np.full(len(positions), -1, np.int32)
+        order = np.argsort(positions[:, 0])
+        x, y = positions[order, 0], positions[order, 1]
+        for at, (area, (west, south, east, north)) in enumerate(
+            zip(self._areas, self._boxes, strict=True)
+        ):
+            near = slice(np.searchsorted(x, west), np.searchsorted(x, east, side="right"))
+            rows = order[near][(y[near] >= south) & (y[near] <= north)]
+            inside = shapely.intersects_xy(area, positions[rows, 0], positions[rows, 1])
+            found[rows[inside]] = at
+        codes = pa.array(self._codes, pa.string())
+        return codes.take(pa.array(found, mask=found < 0))

@@ -7,7 +7,7 @@ length. Z of 0 at every vertex is what software writes where there is none, and 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,10 +20,13 @@ from layers.base import STORAGE_SRID, GeometryType
 from layers.city import BoolArray, CityFrame, FloatArray
 from layers.crs import Operation
 from loaders.findings import Findings
+from loaders.plain import Plain
 from loaders.read_child import CURVE
 
 _REPAIR_AREA_SHARE = 1e-9
 """Share of its area by which a repair may change a polygon: rounding, no land."""
+
+NO_LENGTH = "zero_length: the line has one position only"
 
 GeometryArray = npt.NDArray[np.object_]
 
@@ -56,26 +59,106 @@ def parse_wkb(column: pa.Array, findings: Findings) -> GeometryArray:
     return geometries
 
 
+Form = GeometryArray | Plain
+"""Geometries of a batch: bare coordinates where all are points or lines of one part, else objects,
+None where there is none."""
+
+
+def positions_of(form: Form) -> FloatArray:
+    """Shape (vertices, 2): x and y of all vertices."""
+    if isinstance(form, Plain):
+        return form.coordinates[:, :2]
+    return np.asarray(shapely.get_coordinates(form))
+
+
 @dataclass(frozen=True)
 class Shaped:
-    """Geometries as stored, None where there is none or a finding stands.
+    """Geometries as stored; none where the file gives none or a finding stands.
 
     Attributes:
         has_z: Whether the file gave an elevation.
     """
 
-    geometries: GeometryArray
+    form: Form
     has_z: BoolArray
+    geometry_type: GeometryType
+
+    @property
+    def missing(self) -> BoolArray:
+        """Whether each row lacks a geometry."""
+        if isinstance(self.form, Plain):
+            return ~self.form.present
+        return np.asarray(shapely.is_missing(self.form))
+
+    def inner_positions(self) -> FloatArray:
+        """Shape (rows, 2): a position on each geometry, degrees; NaN where there is none."""
+        if isinstance(self.form, Plain):
+            return self.form.inner_positions()
+        points = inner_points(self.form)
+        return np.column_stack([shapely.get_x(points), shapely.get_y(points)])
+
+    def objects(self, rows: npt.NDArray[np.intp]) -> GeometryArray:
+        """Two-dimensional shapely geometries of some rows, of the layer's type."""
+        if isinstance(self.form, Plain):
+            single = self.form.objects(rows)
+            if self.geometry_type.is_multi:
+                given = ~shapely.is_missing(single)
+                single[given] = _promoted(single[given], self.geometry_type)
+            return single
+        flat: GeometryArray = shapely.force_2d(self.form[rows])
+        return flat
+
+    def raised(self, elevation_m: FloatArray) -> Shaped:
+        """Points raised to elevations in metres; those whose elevation is NaN are left as is."""
+        if isinstance(self.form, Plain):
+            z = elevation_m[self.form.owner]
+            z = np.where(np.isfinite(z), z, self.form.coordinates[:, 2])
+            return replace(self, form=self.form.moved(self.form.coordinates[:, :2], z))
+        return replace(self, form=_with_elevation(self.form, elevation_m))
+
+    def as_ewkb(self) -> pa.Array:
+        """Little-endian EWKB with SRID 4490, as the binary COPY of PostGIS takes it."""
+        if isinstance(self.form, Plain):
+            return self.form.as_ewkb(self.geometry_type)
+        return _as_ewkb(self.form, self.geometry_type)
 
 
 def shape(
-    geometries: GeometryArray,
+    form: Form,
     geometry_type: GeometryType,
     operation: Operation,
     city: CityFrame,
     findings: Findings,
 ) -> Shaped:
     """Geometries of a layer's type in EPSG:4490; what cannot be one is found fault with."""
+    if isinstance(form, Plain):
+        return _shape_plain(form, geometry_type, operation, city, findings)
+    return _shape_objects(form, geometry_type, operation, city, findings)
+
+
+def _shape_plain(
+    form: Plain,
+    geometry_type: GeometryType,
+    operation: Operation,
+    city: CityFrame,
+    findings: Findings,
+) -> Shaped:
+    rows = np.arange(len(form.counts))
+    lon_lat, z, has_z = _move(form.coordinates, form.owner, rows, operation, city, findings)
+    moved = form.moved(lon_lat, z if geometry_type.has_z else np.zeros_like(z))
+    if geometry_type.dimension == 1:
+        for at in np.flatnonzero(moved.without_length()).tolist():
+            findings.add(at, NO_LENGTH)
+    return Shaped(moved.without(findings.bad), has_z & form.present, geometry_type)
+
+
+def _shape_objects(
+    geometries: GeometryArray,
+    geometry_type: GeometryType,
+    operation: Operation,
+    city: CityFrame,
+    findings: Findings,
+) -> Shaped:
     geometries = _of_type(geometries, geometry_type, findings)
     present = np.flatnonzero(~shapely.is_missing(geometries))
     with np.errstate(invalid="ignore"):  # GEOS on coordinates that are not finite; they are found
@@ -91,7 +174,7 @@ def shape(
     result[findings.bad] = None
     known = np.zeros(len(geometries), bool)
     known[present] = has_z
-    return Shaped(result, known)
+    return Shaped(result, known, geometry_type)
 
 
 def _of_type(
@@ -146,23 +229,42 @@ def _moved(
 ) -> tuple[GeometryArray, BoolArray]:
     """The geometries in EPSG:4490, and whether each has an elevation."""
     coordinates, owner = shapely.get_coordinates(geometries, include_z=True, return_index=True)
+    lon_lat, z, has_z = _move(coordinates, owner, rows, operation, city, findings)
+    _drop_m(geometries)
+    if not geometry_type.has_z:
+        return shapely.set_coordinates(geometries, lon_lat), has_z
+    flat = ~shapely.has_z(geometries)
+    geometries[flat] = shapely.force_3d(geometries[flat])
+    return shapely.set_coordinates(geometries, np.column_stack([lon_lat, z])), has_z
+
+
+def _move(
+    coordinates: FloatArray,
+    owner: npt.NDArray[np.intp],
+    rows: npt.NDArray[np.intp],
+    operation: Operation,
+    city: CityFrame,
+    findings: Findings,
+) -> tuple[FloatArray, FloatArray, BoolArray]:
+    """Vertices in EPSG:4490, their heights (0 where unknown), and whether each geometry has any.
+
+    Args:
+        coordinates: Shape (vertices, 3), in the system of the file.
+        owner: Shape (vertices,): place in ``rows`` of the geometry of each vertex, ascending.
+        rows: The row of each geometry, for findings.
+    """
     finite = np.isfinite(coordinates[:, :2]).all(axis=1)
     lon_lat = operation.apply(coordinates[:, :2])
     outside = ~city.holds(lon_lat)
     for at in np.unique(owner[~finite]).tolist():
         findings.add(int(rows[at]), "invalid_geometry: a coordinate is not finite")
     for at in np.unique(owner[outside & finite]).tolist():
-        findings.add(int(rows[at]), f"outside_city: {_first_position(geometries[at])}")
+        x, y = coordinates[np.searchsorted(owner, at), :2]
+        findings.add(int(rows[at]), f"outside_city: {x:.10g} {y:.10g}")
     z = coordinates[:, 2]
     known = np.isfinite(z)
-    has_z = _every(known, owner, len(geometries)) & _any(known & (z != 0), owner, len(geometries))
-    _drop_m(geometries)
-    if not geometry_type.has_z:
-        return shapely.set_coordinates(geometries, lon_lat), has_z
-    flat = ~shapely.has_z(geometries)
-    geometries[flat] = shapely.force_3d(geometries[flat])
-    z = np.where(has_z[owner], z, 0.0)
-    return shapely.set_coordinates(geometries, np.column_stack([lon_lat, z])), has_z
+    has_z = _every(known, owner, len(rows)) & _any(known & (z != 0), owner, len(rows))
+    return lon_lat, np.where(has_z[owner], z, 0.0), has_z
 
 
 def _drop_m(geometries: GeometryArray) -> None:
@@ -180,18 +282,13 @@ def _every(flags: BoolArray, owner: npt.NDArray[np.intp], count: int) -> BoolArr
     return ~_any(~flags, owner, count)
 
 
-def _first_position(geometry: shapely.Geometry) -> str:
-    x, y = shapely.get_coordinates(geometry)[0]
-    return f"{x:.10g} {y:.10g}"
-
-
 def _refuse_without_length(
     geometries: GeometryArray, rows: npt.NDArray[np.intp], findings: Findings
 ) -> None:
     for at in np.flatnonzero(shapely.length(geometries) == 0).tolist():
         z = shapely.get_coordinates(geometries[at], include_z=True)[:, 2]
         if not z.max() > z.min():
-            findings.add(int(rows[at]), "zero_length: the line has one position only")
+            findings.add(int(rows[at]), NO_LENGTH)
 
 
 def _repair_or_refuse(
@@ -216,8 +313,7 @@ def _sentence(reason: str) -> str:
     return f"{what} at {where.removesuffix(']')}" if where else what
 
 
-def with_elevation(geometries: GeometryArray, elevation_m: FloatArray) -> GeometryArray:
-    """Points raised to elevations in metres; those whose elevation is NaN are left as they are."""
+def _with_elevation(geometries: GeometryArray, elevation_m: FloatArray) -> GeometryArray:
     rows = np.flatnonzero(np.isfinite(elevation_m) & ~shapely.is_missing(geometries))
     result = geometries.copy()
     coordinates = shapely.get_coordinates(geometries[rows], include_z=True)
@@ -226,8 +322,7 @@ def with_elevation(geometries: GeometryArray, elevation_m: FloatArray) -> Geomet
     return result
 
 
-def as_ewkb(geometries: GeometryArray, geometry_type: GeometryType) -> pa.Array:
-    """Little-endian EWKB with SRID 4490, as the binary COPY of PostGIS takes it."""
+def _as_ewkb(geometries: GeometryArray, geometry_type: GeometryType) -> pa.Array:
     texts = shapely.to_wkb(
         shapely.set_srid(geometries, STORAGE_SRID),
         output_dimension=3 if geometry_type.has_z else 2,

@@ -20,6 +20,7 @@ from sqlalchemy import Connection, insert, text, update
 
 from layers import districts
 from layers.base import Layer
+from layers.drafts import Apart
 from layers.errors import GeoserviceError, SourceError
 from layers.publish import Publication, publish
 from layers.system_tables import loads
@@ -67,7 +68,7 @@ def load(
         reasons, examples, rejected = _rejections(connections.sql, staging)
         if rejected and options.on_error == "reject":
             raise SourceError(_refusal(pipeline.rows_read, rejected, reasons, examples))
-        publication = _publish(connections.sql, layer, options, staging, pipeline, rejected)
+        publication = _publish(connections, layer, options, staging, pipeline, rejected)
     return LoadReport(
         None if options.dry_run else staging.number,
         layer.name,
@@ -170,11 +171,11 @@ def _rejections(
         f"ORDER BY row_number LIMIT {_EXAMPLES}"
     )
     rejected: int = connection.execute(text(count)).scalar_one()
-    counted = connection.execute(text(by_word)).tuples().all()
+    counted = [tuple(row) for row in connection.execute(text(by_word))]
     reasons: Counter[str] = Counter(dict(counted))
     examples = tuple(
         Example(row, key, column_of(reason), reason)
-        for row, key, reason in connection.execute(text(first)).tuples()
+        for row, key, reason in connection.execute(text(first))
     )
     connection.commit()
     return reasons, examples, rejected
@@ -187,16 +188,23 @@ def _refusal(read: int, rejected: int, reasons: Counter[str], examples: tuple[Ex
 
 
 def _publish(
-    connection: Connection,
+    connections: LoadConnections,
     layer: Layer,
     options: LoadOptions,
     staging: Staging,
     pipeline: Pipeline,
     rejected: int,
 ) -> Publication:
+    connection = connections.sql
     without_jit(connection)
     publication = publish(
-        connection, layer, staging.rows, load_id=staging.number, valid_from=options.valid_from
+        connection,
+        layer,
+        staging.rows,
+        load_id=staging.number,
+        valid_from=options.valid_from,
+        # What other connections commit could not be undone.
+        apart=None if options.dry_run else Apart(connections.connect),
     )
     if options.dry_run:
         connection.rollback()

@@ -19,7 +19,7 @@ from layers.city import BoolArray, CityFrame
 from loaders.admin import AdminAreas
 from loaders.convert import ARROW_TYPES, as_text, convert, derive
 from loaders.findings import Findings
-from loaders.geometry import GeometryArray, as_ewkb, shape, with_elevation
+from loaders.geometry import Shaped, shape
 from loaders.mapping import ColumnPlan
 from loaders.positions import Locator
 from loaders.read_child import DEFECT, GEOMETRY
@@ -88,18 +88,18 @@ class Normaliser:
         findings = Findings(batch.num_rows)
         _find_defects(batch.column(DEFECT), findings)
         values = self._values(batch, findings)
-        geometries = self._geometries(batch, values, findings)
+        shaped = self._shaped(batch, values, findings)
         keys = self._keys(batch, values)
         clearances = self._clearances(values, batch.num_rows)
         rejected = _reject(batch, findings, keys, clearances, first_row)
         columns = [
             pa.array(np.arange(first_row, first_row + batch.num_rows)),
-            *_with_derived_keys(keys, geometries),
+            *_with_derived_keys(keys, shaped),
             *(values[a.name] for a in self.layer.attributes),
-            self._admin_codes(geometries),
+            self._admin_codes(shaped),
             clearances,
             self._valid_from(values, batch.num_rows),
-            as_ewkb(geometries, self.layer.geometry_type),
+            shaped.as_ewkb(),
         ]
         rows = pa.RecordBatch.from_arrays(columns, schema=staged_schema(self.layer))
         accepted = rows.filter(pa.array(~findings.bad)) if rejected else rows
@@ -128,26 +128,26 @@ class Normaliser:
             return batch.column(self.plan.columns[attribute])
         return pa.nulls(batch.num_rows, pa.string())
 
-    def _geometries(
+    def _shaped(
         self, batch: pa.RecordBatch, values: dict[str, pa.Array], findings: Findings
-    ) -> GeometryArray:
-        located = self.locator.locate(batch, findings)
-        shaped = shape(
-            located, self.layer.geometry_type, self.locator.operation, self.city, findings
-        )
-        geometries, has_z = shaped.geometries, shaped.has_z
-        absent = shapely.is_missing(geometries) & ~findings.bad & ~self._has_ends(values)
+    ) -> Shaped:
+        """The geometries; ``z_source`` of the values says where their heights come from."""
+        geometry_type = self.layer.geometry_type
+        located = self.locator.locate(batch, geometry_type, findings)
+        shaped = shape(located, geometry_type, self.locator.operation, self.city, findings)
+        absent = shaped.missing & ~findings.bad & ~self._has_ends(values)
         for row in np.flatnonzero(absent).tolist():
             findings.add(row, "no_geometry")
-        from_survey = np.zeros(len(geometries), bool)
-        if "ground_elevation_m" in values and self.layer.geometry_type.has_z:
+        has_z = shaped.has_z
+        from_survey = np.zeros(len(has_z), bool)
+        if "ground_elevation_m" in values and geometry_type.has_z:
             ground = _numbers(values["ground_elevation_m"])
             from_survey = ~has_z & np.isfinite(ground)
-            geometries = with_elevation(geometries, np.where(from_survey, ground, np.nan))
+            shaped = shaped.raised(np.where(from_survey, ground, np.nan))
         if "z_source" in values:
             words = np.select([has_z, from_survey], ["file", "surveyed"], "unknown")
             values["z_source"] = pc.coalesce(values["z_source"], pa.array(words, pa.string()))
-        return geometries
+        return shaped
 
     def _has_ends(self, values: dict[str, pa.Array]) -> BoolArray:
         """Whether the geometry can be made of two nodes later."""
@@ -175,10 +175,10 @@ class Normaliser:
         known = pa.array(levels, pa.int16()).take(encoded.indices)
         return known.fill_null(int(max(rule.default, self.layer.clearance)))
 
-    def _admin_codes(self, geometries: GeometryArray) -> pa.Array:
+    def _admin_codes(self, shaped: Shaped) -> pa.Array:
         if self.areas is None:
-            return pa.nulls(len(geometries), pa.string())
-        return self.areas.codes(geometries)
+            return pa.nulls(len(shaped.has_z), pa.string())
+        return self.areas.codes(shaped.inner_positions())
 
     def _valid_from(self, values: dict[str, pa.Array], rows: int) -> pa.Array:
         """Midnight in the city of the day from which a new feature holds."""
@@ -206,7 +206,7 @@ def _numbers(column: pa.Array) -> np.ndarray[Any, np.dtype[np.float64]]:
     return np.asarray(column.fill_null(np.nan).to_numpy(zero_copy_only=False))
 
 
-def _with_derived_keys(keys: pa.Array, geometries: GeometryArray) -> tuple[pa.Array, pa.Array]:
+def _with_derived_keys(keys: pa.Array, shaped: Shaped) -> tuple[pa.Array, pa.Array]:
     """Keys without gaps, and which of them are derived from the geometry.
 
     A derived key ends in ``#1``; the ordinal of equal ones is counted when all rows are staged.
@@ -216,7 +216,7 @@ def _with_derived_keys(keys: pa.Array, geometries: GeometryArray) -> tuple[pa.Ar
         return keys, derived
     rows = np.flatnonzero(derived.to_numpy(zero_copy_only=False))
     canonical = shapely.transform(
-        shapely.normalize(geometries[rows]), lambda c: np.round(c, _KEY_DECIMALS), include_z=False
+        shapely.normalize(shaped.objects(rows)), lambda c: np.round(c, _KEY_DECIMALS)
     )
     filled = keys.to_numpy(zero_copy_only=False).copy()
     for row, wkb in zip(rows.tolist(), shapely.to_wkb(canonical), strict=True):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
-from adbc_driver_manager.dbapi import Connection as BulkConnection
+from adbc_driver_manager import AdbcConnection
 from sqlalchemy import Connection
 
 from layers.city import CityFrame
@@ -17,15 +19,17 @@ MEBIBYTE = 1024 * 1024
 
 @dataclass(frozen=True)
 class LoadConnections:
-    """Two open connections of the same database role, both made by the caller.
+    """Connections of one database role, made by the caller.
 
     Attributes:
         sql: For statements; must not be in a transaction; the load commits on it.
-        bulk: For COPY through Arrow.
+        bulk: For COPY through Arrow; not in autocommit.
+        connect: Opens another one for statements, for large publications.
     """
 
     sql: Connection
-    bulk: BulkConnection
+    bulk: AdbcConnection
+    connect: Callable[[], AbstractContextManager[Connection]]
 
 
 @dataclass(frozen=True)

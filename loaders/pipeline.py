@@ -86,6 +86,7 @@ class Pipeline:
             stated=features.crs,
             city=self._options.city,
             source=source.path,
+            geometry_type=self._layer.geometry_type,
         )
 
     def _plan(self, source: Source, features: Features) -> ColumnPlan:

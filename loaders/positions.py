@@ -11,16 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import shapely
 
-from layers.base import Attribute, AttributeType, Title
+from layers.base import Attribute, AttributeType, GeometryType, Title
 from layers.city import CityFrame, FloatArray
 from layers.crs import SWAPPED, Operation, candidates, find_operation, share_inside
 from layers.errors import UnknownCRS
 from loaders.convert import convert
 from loaders.delimited import CoordinateColumns
 from loaders.findings import Findings
-from loaders.geometry import GeometryArray, parse_wkb
+from loaders.geometry import Form, parse_wkb, positions_of
+from loaders.plain import plain_of_wkb, plain_points
 from loaders.read_child import GEOMETRY
 
 NO_CRS = "does not say its coordinate reference system; name it with --crs"
@@ -44,30 +44,37 @@ class Locator:
     columns: CoordinateColumns | None
     source: Path
 
-    def locate(self, batch: pa.RecordBatch, findings: Findings) -> GeometryArray:
-        """Geometries of a batch in the system of the file; None where a row has none.
+    def locate(
+        self, batch: pa.RecordBatch, geometry_type: GeometryType, findings: Findings
+    ) -> Form:
+        """Geometries of a batch in the system of the file.
 
         Raises:
             UnknownCRS: there are positions after all where the first batch had none.
         """
-        geometries = read_positions(batch, self.columns, findings)
-        if self.operation is NO_POSITIONS and not shapely.is_missing(geometries).all():
+        form = read_positions(batch, self.columns, geometry_type, findings)
+        if self.operation is NO_POSITIONS and len(positions_of(form)):
             raise UnknownCRS(self.source, NO_CRS)
-        return geometries
+        return form
 
 
 def read_positions(
-    batch: pa.RecordBatch, columns: CoordinateColumns | None, findings: Findings
-) -> GeometryArray:
+    batch: pa.RecordBatch,
+    columns: CoordinateColumns | None,
+    geometry_type: GeometryType,
+    findings: Findings,
+) -> Form:
     """Geometries of a batch in the system of the file, in the order of the columns' names."""
     if columns is None or columns.x is None or columns.y is None:
-        return parse_wkb(batch.column(GEOMETRY), findings)
+        column = batch.column(GEOMETRY)
+        plain = plain_of_wkb(column, geometry_type)
+        return parse_wkb(column, findings) if plain is None else plain
     x = _ordinates(batch, columns.x, findings)
     y = _ordinates(batch, columns.y, findings)
-    points: GeometryArray = np.full(batch.num_rows, None, object)
-    given = np.isfinite(x) & np.isfinite(y)
-    points[given] = shapely.points(x[given], y[given])
-    return points
+    points = plain_points(x, y)
+    # Of another layer they are objects of the wrong type, which are found fault with.
+    is_wanted = geometry_type.dimension == 0
+    return points if is_wanted else points.objects(np.arange(batch.num_rows))
 
 
 def _ordinates(batch: pa.RecordBatch, column: str, findings: Findings) -> FloatArray:
@@ -85,6 +92,7 @@ def find_locator(
     stated: str | None,
     city: CityFrame,
     source: Path,
+    geometry_type: GeometryType,
 ) -> Locator:
     """Decide on the system and the order of axes from what is known and the first rows.
 
@@ -96,7 +104,8 @@ def find_locator(
         UnknownCRS: none is known; or another than the one said or stated would put the rows into
             the city and this one does not.
     """
-    positions = shapely.get_coordinates(read_positions(first, columns, Findings(first.num_rows)))
+    findings = Findings(first.num_rows)
+    positions = positions_of(read_positions(first, columns, geometry_type, findings))
     crs = said or stated
     if crs is None and not len(positions):
         # A table of segments between nodes; positions in a later batch would be refused.

@@ -236,7 +236,8 @@ def _read_with_gdal(pyogrio: Any, request: dict[str, Any], out: IO[bytes]) -> No
                 **options,
             ) as (meta, reader):
                 straight = _straightener(pyogrio, request["path"], layer) if numbered else None
-                _write_features(request, out, meta, reader, straight)
+                count = _count(pyogrio, request, layer)
+                _write_features(request, out, meta, reader, count, straight)
         lost = [str(note.message) for note in notes if _means_loss(str(note.message))]
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
         reason = str(error)
@@ -295,15 +296,28 @@ def _means_loss(note: str) -> bool:
     return not any(q in note for q in quiet) and any(word in note.lower() for word in loud)
 
 
+def _count(pyogrio: Any, request: dict[str, Any], layer: str | None) -> int | None:
+    """How many rows the file says it has, where asking costs no reading; for progress only."""
+    if request["driver"] != "GPKG":
+        return request["record_count"]  # type: ignore[no-any-return]  # a number of our own
+    said: int = pyogrio.read_info(request["path"], layer=layer)["features"]
+    return said if said >= 0 else None
+
+
 def _write_features(
-    request: dict[str, Any], out: IO[bytes], meta: Any, reader: Any, straight: Any
+    request: dict[str, Any],
+    out: IO[bytes],
+    meta: Any,
+    reader: Any,
+    count: int | None,
+    straight: Any,
 ) -> None:
     geometry = meta["geometry_name"] or "wkb_geometry"
     columns = [str(name) for name in meta["fields"]]
     if len(columns) > request["limits"]["max_fields"]:
         message = f"has {len(columns)} columns, more than {request['limits']['max_fields']}"
         raise Refused(message)
-    source = {"crs": meta["crs"], "columns": columns, "count": request["record_count"]}
+    source = {"crs": meta["crs"], "columns": columns, "count": count}
     batches = (
         _plain(batch, columns, geometry, meta.get("fid_column"), straight) for batch in reader
     )

@@ -13,6 +13,7 @@ from geoservice.db import DatabaseAddress
 from geoservice.settings import Settings
 from layers.codes import CATEGORY_OF_KIND
 from layers.ddl import staged_table_ddl
+from layers.drafts import Apart
 from layers.pipelines import PIPE_CLEARANCE
 from layers.publish import Publication, publish
 from layers.registry import get_layer
@@ -42,17 +43,34 @@ class City:
 def publish_rows(
     connection: Connection,
     layer_name: str,
-    rows: Sequence[Row],
+    rows: Sequence[Row] = (),
     *,
     valid_from: datetime | None = None,
+    load_id: int | None = None,
+    apart: Apart | None = None,
 ) -> Publication:
-    """Stage rows by hand and publish them in the connection's transaction.
+    """Publish rows in the connection's transaction: these, or those staged under a load."""
+    if load_id is None:
+        load_id = stage_rows(connection, layer_name, rows)
+    layer, staged = get_layer(layer_name), f"load_{load_id}"
+    done = publish(connection, layer, staged, load_id=load_id, valid_from=valid_from, apart=apart)
+    connection.execute(
+        loads.update()
+        .where(loads.c.load_id == load_id)
+        .values(state="published", recorded_at=done.recorded_at)
+    )
+    connection.exec_driver_sql(f"DROP TABLE staging.{staged}")
+    return done
+
+
+def stage_rows(connection: Connection, layer_name: str, rows: Sequence[Row]) -> int:
+    """Stage rows by hand in the connection's transaction and return the number of the load.
 
     A row has ``wkt`` (EPSG:4490), attributes, and optionally ``clearance`` (the layer's own rule
     otherwise) and ``valid_from``; its natural key is its ``code``.
     """
     layer = get_layer(layer_name)
-    load_id = connection.execute(
+    load_id: int = connection.execute(
         insert(loads)
         .values(layer=layer_name, source={"files": ["by hand"]}, state="staging")
         .returning(loads.c.load_id)
@@ -70,14 +88,7 @@ def publish_rows(
                 "wkt": f"SRID=4490;{row['wkt']}",
             },
         )
-    done = publish(connection, layer, staged, load_id=load_id, valid_from=valid_from)
-    connection.execute(
-        loads.update()
-        .where(loads.c.load_id == load_id)
-        .values(state="published", recorded_at=done.recorded_at)
-    )
-    connection.exec_driver_sql(f"DROP TABLE staging.{staged}")
-    return done
+    return load_id
 
 
 def _insert(staged: str, attributes: list[str]) -> str:

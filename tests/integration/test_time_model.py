@@ -67,6 +67,23 @@ def test_a_change_closes_the_version_before_and_keeps_it(owner_connection: Conne
     assert [tuple(row) for row in past] == [("旧", True)]
 
 
+def test_an_equal_feature_is_moved_back_to_an_earlier_instant_and_never_forward(
+    owner_connection: Connection,
+) -> None:
+    row = parcel("A", 114.0, 22.5, address="一")
+    dated = parcel("B", 114.1, 22.5, address="二", valid_from=Y2015)
+    publish_rows(owner_connection, "parcels", [row, dated], valid_from=Y2015)
+
+    done = [
+        publish_rows(owner_connection, "parcels", [row, dated], valid_from=since)
+        for since in (None, Y2020, Y2010, Y2010)
+    ]
+
+    assert [0, 0, 1, 0] == [publication.changed for publication in done]
+    assert addresses_at(owner_connection, Y2010) == ["一"]
+    assert sorted(addresses_at(owner_connection, Y2015)) == ["一", "二"]
+
+
 def test_a_correction_of_the_past_replaces_what_followed(owner_connection: Connection) -> None:
     for address, since in (("一", Y2010), ("三", Y2020), ("二", Y2015)):
         row = parcel("A", 114.0, 22.5, address=address)
