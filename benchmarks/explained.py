@@ -17,14 +17,13 @@ from benchmark_city import BenchmarkCity
 from layers.access import Clearance
 from layers.roles import reader_role
 from plain_tables import NEAREST, make_plain_tables
+from subject_nearest import LEVEL as SEARCH_LEVEL
 from subject_nearest import (
-    KIND,
     bare_statement,
     places_to_ask,
     search_constants,
     search_statement,
 )
-from subject_nearest import LEVEL as SEARCH_LEVEL
 from subject_tiles import LEVEL as TILE_LEVEL
 from tile_trace import LAYERS, places_to_start, tile_around
 from tiles.vector import TileOptions, tile_statement
@@ -32,7 +31,7 @@ from tiles.vector import TileOptions, tile_statement
 ZOOM = 14
 _TYPES = {
     **dict.fromkeys(("z", "x", "y", "wanted", "min_available"), "integer"),
-    **dict.fromkeys(("lon", "lat", "reach"), "double precision"),
+    **dict.fromkeys(("here_x", "here_y", "reach"), "double precision"),
     "at": "timestamptz",
     "kind": "text",
 }
@@ -47,8 +46,7 @@ def plans(city: BenchmarkCity) -> str:
         tile = tile_around(*places_to_start(connection, random)[0], ZOOM)
         places = places_to_ask(connection, Random(city.seed))
     address = {"z": str(tile.z), "x": str(tile.x), "y": str(tile.y)}
-    lon, lat = places.degrees()[0]
-    place = {"lon": str(lon), "lat": str(lat), "kind": KIND}
+    here = {**search_constants(places), **places.packed().example()}
     parts: list[str] = []
     with _reader(city, TILE_LEVEL) as connection:
         for layer in LAYERS:
@@ -57,9 +55,8 @@ def plans(city: BenchmarkCity) -> str:
             parameters = {**address, "at": datetime.now(UTC).isoformat()}
             parts += _explained(connection, title, statement, parameters)
     with _reader(city, SEARCH_LEVEL) as connection:
-        parameters = {**search_constants(places), **place}
-        parts += _explained(connection, "search", search_statement(), parameters)
-        parts += _explained(connection, "bare KNN", bare_statement(NEAREST, ""), place)
+        parts += _explained(connection, "search", search_statement(), here)
+        parts += _explained(connection, "bare KNN", bare_statement(NEAREST, ""), here)
     return "\n\n".join(parts) + "\n"
 
 

@@ -38,6 +38,11 @@ class PackedList:
     rows: Sequence[tuple[int, ...]]
     divisors: tuple[int, ...]
 
+    def example(self) -> dict[str, str]:
+        """The parameters of the first row, as texts."""
+        numbers = zip(self.rows[0], self.divisors, strict=True)
+        return dict(zip(self.names, (str(n / d) for n, d in numbers), strict=True))
+
     def script_lines(self, clients: int) -> list[str]:
         """The lines that set the parameters of this turn.
 

@@ -2,7 +2,7 @@
 
 All answer for the same places, one at a time. The bare query asks a plain table with the best index
 for the 20 nearest of a kind in the order of Web Mercator: no figures, no history, no radius, no
-geodesic metres.
+geodesic metres. Like ours it is given the place in Web Mercator and makes it once.
 """
 
 from __future__ import annotations
@@ -17,14 +17,12 @@ from statistics import median, quantiles
 
 from rich.console import Console
 from sqlalchemy import Connection, text
-from sqlalchemy.dialects.postgresql.psycopg import dialect as psycopg_dialect
 
 from benchmark_city import DATABASE, BenchmarkCity, refresh_figures
 from http_replay import replay
-from layers import availability
 from layers.access import Clearance
-from layers.availability import NearestQuery
-from layers.base import STORAGE_SRID, TILE_SRID
+from layers.availability import SPARE, NearestQuery, nearest_parameters, nearest_statement
+from layers.base import TILE_SRID
 from layers.facilities import LAYER as FACILITIES
 from layers.roles import Role
 from measured import Aim, Measurements, measure_in_turns, new_table, ratio_text, ratios, spread_text
@@ -46,7 +44,8 @@ HTTP = "GET /availability"
 HEALTH = "GET /healthz (HTTP alone)"
 AIM = Aim(1.5, at_least=False)
 _MICRODEGREES = 1_000_000
-_BITS = 28
+_CENTIMETRES = 100
+_BITS = 31
 _STRAY_DEGREES = 0.005
 
 
@@ -61,9 +60,29 @@ class Places:
         return [(lon / _MICRODEGREES, lat / _MICRODEGREES) for lon, lat in self.rows]
 
     def packed(self) -> PackedList:
-        """The same for pgbench, which divides."""
-        divisors = (_MICRODEGREES, _MICRODEGREES)
-        return PackedList(("lon", "lat"), (_BITS, _BITS), self.rows, divisors)
+        """The same in centimetres of Web Mercator, for pgbench, which divides."""
+        rows = []
+        for lon, lat in self.degrees():
+            parameters = nearest_parameters(_query(lon, lat), LIMIT)
+            rows.append(
+                (
+                    round(parameters["here_x"] * _CENTIMETRES),
+                    round(parameters["here_y"] * _CENTIMETRES),
+                )
+            )
+        return PackedList(("here_x", "here_y"), (_BITS, _BITS), rows, (_CENTIMETRES, _CENTIMETRES))
+
+
+def _query(lon: float, lat: float) -> NearestQuery:
+    return NearestQuery(
+        lon=lon,
+        lat=lat,
+        radius_m=RADIUS_M,
+        at=datetime.now(UTC),
+        limit=LIMIT,
+        kind=KIND,
+        min_available=MIN_AVAILABLE,
+    )
 
 
 def run(city: BenchmarkCity, console: Console, *, repeats: int) -> None:
@@ -129,7 +148,7 @@ _CURRENT = "AND upper_inf(valid_during) AND lower(valid_during) <= :at"
 def bare_statement(table: str, condition: str) -> str:
     """The bare nearest-neighbour query, in pgbench's form."""
     attributes = ", ".join(a.name for a in FACILITIES.attributes_at(LEVEL))
-    place = f"ST_Transform(ST_SetSRID(ST_MakePoint(:lon, :lat), {STORAGE_SRID}), {TILE_SRID})"
+    place = f"(SELECT ST_SetSRID(ST_MakePoint(:here_x, :here_y), {TILE_SRID}))"
     return (
         f"SELECT feature_id, {attributes}, ST_X(geom), ST_Y(geom), geom_3857 <-> {place} "
         f"FROM {table} WHERE kind = :kind {condition} ORDER BY geom_3857 <-> {place} LIMIT {LIMIT}"
@@ -138,25 +157,14 @@ def bare_statement(table: str, condition: str) -> str:
 
 def search_statement() -> str:
     """The statement of the search, as psycopg text."""
-    statement = availability._statement("nearest", LEVEL, by_kind=True, enough_free=True)
-    return str(statement.compile(dialect=psycopg_dialect()))  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
+    return nearest_statement(LEVEL, by_kind=True, enough_free=True)
 
 
 def search_constants(places: Places) -> dict[str, str]:
     """What does not depend on the place; the reach is that of the northernmost place."""
     lon, lat = max(places.degrees(), key=lambda place: place[1])
-    query = NearestQuery(
-        lon=lon,
-        lat=lat,
-        radius_m=RADIUS_M,
-        at=datetime.now(UTC),
-        limit=LIMIT,
-        kind=KIND,
-        min_available=MIN_AVAILABLE,
-    )
-    wanted = LIMIT + max(8, LIMIT // 4)
-    parameters = availability._parameters(query, wanted)
-    varying = ("lon", "lat")
+    parameters = nearest_parameters(_query(lon, lat), LIMIT + SPARE)
+    varying = ("here_x", "here_y")
     return {name: str(value) for name, value in parameters.items() if name not in varying}
 
 

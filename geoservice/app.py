@@ -48,6 +48,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.stopping = False
     app.state.hours = CityHours(settings.city.time_zone)
+    app.router.routes.extend((*tiles.quick_routes, *availability.quick_routes))
     for module in (collections, features, tiles, availability, health):
         app.include_router(module.router, dependencies=[Depends(refuse_unknown_parameters)])
     app.include_router(webmap.router)

@@ -1,7 +1,8 @@
 """Connections: the only place that opens any. One small pool for each role that a worker may use.
 
-Readers are in autocommit: each statement is one round trip. Nobody in a web worker logs in as the
-owner of the data.
+Readers are in autocommit: each statement is one round trip. Hot reads (tiles, searches) have pools
+of psycopg's own connections, all else goes through SQLAlchemy. Nobody in a web worker logs in as
+the owner of the data.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import psycopg
-from sqlalchemy import URL, Connection, NullPool, create_engine, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import URL, Connection, NullPool, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from geoservice.cluster import Cluster
+from geoservice.readers import ReaderPool, is_stale
 from geoservice.settings import DatabaseSettings
 from layers.access import Access
 from layers.errors import DatabaseUnavailable
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
     from loaders.options import LoadConnections
 
 APPLICATION_NAME = "geoservice"
+POOL_TIMEOUT_S = 10
+_CONNECT_OPTIONS = {
+    "application_name": APPLICATION_NAME,
+    "connect_timeout": 5,
+}
 
 _COMMAND_CONNECT_TIMEOUT_S = 10
 """How long a command waits for an address that does not answer, such as behind a firewall."""
@@ -133,19 +139,20 @@ class Database:
         self._address = address
         self._pool_size = pool_size
         self._engines: dict[Role, AsyncEngine] = {}
+        self._readers: dict[Role, ReaderPool] = {}
 
     def _engine(self, role: Role) -> AsyncEngine:
-        # Connections are not pinged before use: that would cost a round trip for each tile. After
-        # a restart of the database the first request fails and empties the pool.
         if role not in self._engines:
-            self._engines[role] = create_async_engine(
+            engine = create_async_engine(
                 self._address.url(role),
                 pool_size=self._pool_size,
                 max_overflow=0,
-                pool_timeout=10,
+                pool_timeout=POOL_TIMEOUT_S,
                 isolation_level="AUTOCOMMIT" if role in READERS else None,
-                connect_args={"application_name": APPLICATION_NAME, "connect_timeout": 5},
+                connect_args=_CONNECT_OPTIONS,
             )
+            event.listen(engine.sync_engine, "checkout", _refuse_stale)
+            self._engines[role] = engine
         return self._engines[role]
 
     @asynccontextmanager
@@ -154,13 +161,17 @@ class Database:
         async with self._engine(reader_role(access.level)).connect() as connection:
             yield connection
 
-    @asynccontextmanager
-    async def read_driver(self, access: Access) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-        """The same as ``read``, as psycopg's own connection, for prepared tile statements."""
-        async with self.read(access) as connection:
-            raw = await connection.get_raw_connection()
-            driver: psycopg.AsyncConnection[Any] = raw.driver_connection  # type: ignore[assignment]  # psycopg is the driver
-            yield driver
+    def readers(self, access: Access) -> ReaderPool:
+        """Connections that read what the caller may read, for prepared statements."""
+        role = reader_role(access.level)
+        if role not in self._readers:
+            self._readers[role] = ReaderPool(
+                self._address.libpq_url(role),
+                size=self._pool_size,
+                timeout_s=POOL_TIMEOUT_S,
+                options=_CONNECT_OPTIONS,
+            )
+        return self._readers[role]
 
     @asynccontextmanager
     async def write(self, role: Role) -> AsyncIterator[AsyncConnection]:
@@ -172,3 +183,15 @@ class Database:
         """Give all connections back to the server."""
         for engine in self._engines.values():
             await engine.dispose()
+        for pool in self._readers.values():
+            await pool.close()
+
+
+def _refuse_stale(connection: Any, _record: Any, _proxy: Any) -> None:
+    """Have the pool replace a connection that was lost while idle, before it is used.
+
+    Raises:
+        DisconnectionError: SQLAlchemy's word for that.
+    """
+    if is_stale(connection.driver_connection):
+        raise DisconnectionError

@@ -5,6 +5,7 @@ Running it again makes and loads only what is missing.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from geoservice.db import DatabaseAddress
 from geoservice.keys import create_key
 from geoservice.sample_bars import write_with_bars
 from geoservice.sample_city import ManifestFile, read_manifest
+from geoservice.sample_city.land import CENTRE_LAT, CENTRE_LON
 from geoservice.server import prepare_database, serve
 from geoservice.settings import Settings
 from layers.access import Action, Clearance, Grant
@@ -51,8 +53,19 @@ def run_demo(settings: Settings, *, features: int, seed: int) -> None:
     console.print(f"  public map       {base}/map")
     console.print(f"  government map   {base}/map#key={key}", highlight=False)
     console.print(f"  key for trying   {key}", highlight=False)
+    introduce_city()
     with live_source(folder, seed=seed, base=base, key=live_key):
         serve(settings)
+
+
+def introduce_city() -> None:
+    """Have the map open where the sample city is built up, and say that it is made up.
+
+    Workers read their settings from the environment; what is set there already stays.
+    """
+    view = json.dumps([CENTRE_LON, CENTRE_LAT, 15.5])
+    os.environ.setdefault("GEOSERVICE_CITY__VIEW", view)
+    os.environ.setdefault("GEOSERVICE_CITY__ATTRIBUTION", "虚构的示例数据 Made-up sample data")
 
 
 def make_city(folder: Path, *, features: int, seed: int) -> None:

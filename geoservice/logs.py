@@ -24,6 +24,8 @@ def configure_logs(settings: LogSettings) -> None:
     )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        # Else a line below the level is put together before it is dropped.
+        wrapper_class=structlog.make_filtering_bound_logger(settings.level),
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )

@@ -108,7 +108,7 @@ def _refresh_views(connection: Connection) -> None:
 
 
 def base_ddl() -> list[str]:
-    """The statements that make an empty database: what the first migration froze."""
+    """The statements that make an empty database: what all migrations together come to."""
     return [
         f"CREATE SEQUENCE {SCHEMA}.{FEATURE_ID_SEQUENCE} MAXVALUE {2**53 - 1} CACHE 1",
         *_system_ddl(),

@@ -50,6 +50,10 @@ class CitySettings(_Section):
     )
     plane_srid: int = Field(4547, description="EPSG code of the plane system, metres", gt=0)
     time_zone: str = Field("Asia/Shanghai", description="IANA name of the time zone")
+    view: tuple[float, float, float] | None = Field(
+        None, description="Longitude, latitude and zoom at which the map opens; none: the extent"
+    )
+    attribution: str = Field("", description="Whose the data are, shown on the map as plain text")
 
     @field_validator("extent")
     @classmethod

@@ -3,32 +3,54 @@
 Candidates come nearest first from the GiST index on Web Mercator; they are ordered by metres on
 the ellipsoid afterwards, and more candidates are fetched until no unseen one can be nearer.
 Whether a facility is open follows from its opening hours (OSM syntax) in the city's time zone.
+
+This is asked more often than anything else, so rows are read by their place, and nothing is made of
+a row before it is known to be in the answer.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, cached_property, lru_cache
 from importlib.resources import files
+from itertools import product
 from typing import Any, Protocol
 
-from sqlalchemy import DateTime, Float, Integer, TextClause, bindparam, text
-from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.types import TypeEngine
+from pyproj import Geod
 
 from layers.access import Clearance
-from layers.base import STORAGE_SRID, TILE_SRID
+from layers.base import TILE_SRID
 from layers.facilities import LAYER as FACILITIES
 from layers.observations import STALE_FACTOR, Freshness, Status, derived_status
+from layers.views import LIVE_COLUMNS, live_partitions, live_view_name
 
 MAX_RADIUS_M = 50_000.0
 MAX_RESULTS = 1_000
 
+_ELLIPSOID = Geod(a=6378137.0, rf=298.257222101)
+"""Of CGCS2000."""
+
 _ELLIPSOID_MARGIN = 0.993
 """Least ratio of geodesic metres to scaled Mercator metres: the ellipsoid's flattening, rounded."""
+
+
+class ReadConnection(Protocol):
+    """What is needed of a driver's connection; psycopg's has it."""
+
+    async def execute(
+        self, query: str, params: Mapping[str, Any], *, prepare: bool, binary: bool
+    ) -> Rows:
+        """Run a prepared statement with named parameters (``%(name)s``)."""
+
+
+class Rows(Protocol):
+    """What a statement gave."""
+
+    async def fetchall(self) -> list[tuple[Any, ...]]:
+        """All rows."""
 
 
 class OpeningHours(Protocol):
@@ -80,11 +102,13 @@ class FacilityStatus:
     observed_at: datetime | None
     age_s: float | None
     is_open: bool | None
-    mercator_m: float = field(default=0.0, repr=False)
+
+
+Row = tuple[Any, ...]
 
 
 async def nearest_available(
-    connection: AsyncConnection, level: Clearance, query: NearestQuery, is_open: OpeningHours
+    connection: ReadConnection, level: Clearance, query: NearestQuery, is_open: OpeningHours
 ) -> list[FacilityStatus]:
     """Facilities around a place, nearest first by geodesic metres.
 
@@ -94,58 +118,72 @@ async def nearest_available(
     Returns:
         At most ``query.limit`` facilities ordered by (distance_m, feature_id).
     """
-    statement = _statement(
-        "nearest",
-        level,
-        by_kind=query.kind is not None,
-        enough_free=query.min_available is not None,
+    columns = _columns(level)
+    statement = nearest_statement(
+        level, by_kind=query.kind is not None, enough_free=query.min_available is not None
     )
-    wanted = query.limit + max(8, query.limit // 4)
+    wanted = query.limit + max(SPARE, query.limit // 8)
     while True:
-        rows = (await connection.execute(statement, _parameters(query, wanted))).mappings()
-        fetched = [_facility(row, query.at, is_open) for row in rows]
-        kept = sorted(
-            (one for one in fetched if _is_wanted(one, query, is_open)),
-            key=lambda one: (one.distance_m, one.feature_id),
-        )[: query.limit]
-        if len(fetched) < wanted or _none_can_be_nearer(kept, fetched[-1], query):
-            return kept
+        rows = await _fetch(connection, statement, nearest_parameters(query, wanted))
+        kept = _nearest_first(columns, rows, query, is_open)
+        if len(rows) < wanted or _none_can_be_nearer(kept, rows[-1], query):
+            # Many facilities share their hours: each text is judged once.
+            open_now = cache(lambda hours: is_open(hours, query.at))
+            return [_facility(columns, row, query.at, open_now, m) for m, _, row in kept]
         wanted *= 4
 
 
 async def facility_status(
-    connection: AsyncConnection,
+    connection: ReadConnection,
     level: Clearance,
     feature_id: int,
     at: datetime,
     is_open: OpeningHours,
 ) -> FacilityStatus | None:
     """One facility with what is known of it, or None if there is none at that instant."""
-    rows = await connection.execute(
-        _statement("facility", level), {"feature_id": feature_id, "at": at}
-    )
-    row = rows.mappings().first()
-    return _facility(row, at, is_open) if row else None
+    statement = _statement("facility", level)
+    rows = await _fetch(connection, statement, {"feature_id": feature_id, "at": at})
+    if not rows:
+        return None
+    return _facility(_columns(level), rows[0], at, lambda hours: is_open(hours, at))
 
 
-def _is_wanted(one: FacilityStatus, query: NearestQuery, is_open: OpeningHours) -> bool:
-    if one.distance_m is None or one.distance_m > query.radius_m:
-        return False
-    if query.open_at is None:
-        return True
-    hours: str | None = one.attributes.get("opening_hours")
-    return is_open(hours, query.open_at) is True
+async def _fetch(
+    connection: ReadConnection, statement: str, parameters: Mapping[str, Any]
+) -> list[Row]:
+    found = await connection.execute(statement, parameters, prepare=True, binary=True)
+    return await found.fetchall()
 
 
-def _none_can_be_nearer(
-    kept: Sequence[FacilityStatus], last: FacilityStatus, query: NearestQuery
-) -> bool:
+Ranked = tuple[float, int, Row]
+"""Geodesic metres, feature_id and the row."""
+
+
+def _nearest_first(
+    columns: _Columns, rows: Sequence[Row], query: NearestQuery, is_open: OpeningHours
+) -> list[Ranked]:
+    """The rows that are wanted, at most ``query.limit``."""
+    lons, lats = ([row[at] for row in rows] for at in (columns.lon, columns.lat))
+    here_lons, here_lats = [query.lon] * len(rows), [query.lat] * len(rows)
+    _, _, metres = _ELLIPSOID.inv(here_lons, here_lats, lons, lats)
+    ranked = [
+        (distance_m, row[0], row)
+        for distance_m, row in zip(metres, rows, strict=True)
+        if distance_m <= query.radius_m
+    ]
+    if query.open_at is not None:
+        at, hours = query.open_at, columns.opening_hours
+        ranked = [one for one in ranked if is_open(one[2][hours], at) is True]
+    ranked.sort(key=lambda one: one[:2])
+    return ranked[: query.limit]
+
+
+def _none_can_be_nearer(kept: Sequence[Ranked], last: Row, query: NearestQuery) -> bool:
     """Whether every facility beyond the last one fetched is farther than the last one kept."""
     if len(kept) < query.limit:
         return False
-    least_m = last.mercator_m * _least_metres_per_mercator(query)
-    farthest_kept = kept[-1].distance_m
-    return farthest_kept is not None and farthest_kept <= least_m
+    mercator_m: float = last[-1]
+    return kept[-1][0] <= mercator_m * _least_metres_per_mercator(query)
 
 
 def _least_metres_per_mercator(query: NearestQuery) -> float:
@@ -154,10 +192,11 @@ def _least_metres_per_mercator(query: NearestQuery) -> float:
     return math.cos(math.radians(highest_lat)) * _ELLIPSOID_MARGIN
 
 
-def _parameters(query: NearestQuery, wanted: int) -> dict[str, Any]:
+def nearest_parameters(query: NearestQuery, wanted: int) -> dict[str, Any]:
+    """The parameters of ``nearest_statement``; the place is given in Web Mercator."""
     parameters = {
-        "lon": query.lon,
-        "lat": query.lat,
+        "here_x": _ELLIPSOID.a * math.radians(query.lon),
+        "here_y": _ELLIPSOID.a * math.asinh(math.tan(math.radians(query.lat))),
         "reach": query.radius_m / _least_metres_per_mercator(query),
         "at": query.at,
         "wanted": wanted,
@@ -169,70 +208,119 @@ def _parameters(query: NearestQuery, wanted: int) -> dict[str, Any]:
     return parameters
 
 
-_PLACE = f"ST_Transform(ST_SetSRID(ST_MakePoint(:lon, :lat), {STORAGE_SRID}), {TILE_SRID})"
-_STATUS = (
-    "st.resource_type AS st_resource_type, st.source AS st_source, st.ttl_s AS st_ttl_s, "
-    "st.observed_at AS st_observed_at, st.available AS st_available, "
-    "st.capacity AS st_capacity, st.status AS st_status"
+SPARE = 4
+"""Candidates beyond the limit: the two measures differ by under 1 %, so the order by little."""
+
+_PLACE = f"(SELECT ST_SetSRID(ST_MakePoint(%(here_x)s, %(here_y)s), {TILE_SRID}))"
+_AT = "%(at)s::timestamptz"
+_WHEN = (
+    # Each matches a partial index: versions without an end, and the few that have one.
+    f"upper_inf(f.valid_during) AND lower(f.valid_during) <= {_AT}",
+    f"NOT upper_inf(f.valid_during) AND f.valid_during @> {_AT}",
 )
-_NEWEST = (
-    "SELECT * FROM facility_status s WHERE s.feature_id = f.feature_id "
-    "ORDER BY s.observed_at DESC LIMIT 1"
-)
-_ANY_STATUS = f"LEFT JOIN LATERAL ({_NEWEST}) st ON true"
 _ENOUGH_FREE = (
-    f"JOIN LATERAL ({_NEWEST}) st ON st.available >= :min_available "
-    f"AND st.observed_at >= :at - st.ttl_s * interval '{STALE_FACTOR} seconds'"
+    "AND f.live_available >= %(min_available)s "
+    f"AND f.live_observed_at >= {_AT} - f.live_ttl_s * interval '{STALE_FACTOR} seconds'"
 )
-_TYPES: dict[str, TypeEngine[Any]] = {
-    "at": DateTime(timezone=True),
-    "lon": Float(),
-    "lat": Float(),
-    "reach": Float(),
-    "wanted": Integer(),
-    "min_available": Integer(),
-}
 
 
 @lru_cache(maxsize=32)
-def _statement(
-    name: str, level: Clearance, *, by_kind: bool = False, enough_free: bool = False
-) -> TextClause:
-    """A statement of ``layers/sql``, for one level and one choice of conditions."""
-    attributes = ("feature_id", *(a.name for a in FACILITIES.attributes_at(level)))
-    words = (
-        files("layers")
-        .joinpath("sql", f"{name}.sql")
-        .read_text(encoding="utf-8")
-        .format(
-            attributes=", ".join(f"f.{column}" for column in attributes),
-            status=_STATUS,
-            place=_PLACE,
-            kind="AND f.kind = :kind" if by_kind else "",
-            wanted_status=_ENOUGH_FREE if enough_free else _ANY_STATUS,
-        )
+def nearest_statement(level: Clearance, *, by_kind: bool, enough_free: bool) -> str:
+    """The statement of the search for one level and one choice of conditions, as psycopg text."""
+    branches = _statement(
+        "nearest",
+        level,
+        place=_PLACE,
+        kind="AND f.kind = %(kind)s" if by_kind else "",
+        free=_ENOUGH_FREE if enough_free else "",
     )
-    types = [bindparam(n, type_=t) for n, t in _TYPES.items() if f":{n}" in words]
-    return text(words).bindparams(*types)
+    return f"{branches} ORDER BY mercator_m LIMIT %(wanted)s"
 
 
-def _facility(row: Mapping[Any, Any], at: datetime, is_open: OpeningHours) -> FacilityStatus:
-    observed_at: datetime | None = row["st_observed_at"]
+@lru_cache(maxsize=64)
+def _statement(name: str, level: Clearance, **words: str) -> str:
+    """A statement of ``layers/sql``: a branch for each partition of the level, open and ended."""
+    template = _template(name)
+    columns = ", ".join(_columns(level).expressions)
+    return "\nUNION ALL\n".join(
+        template.format(columns=columns, view=live_view_name(clearance), when=when, **words)
+        for clearance, when in product(live_partitions(level), _WHEN)
+    )
+
+
+def _template(name: str) -> str:
+    """A file of ``layers/sql`` without its comments: the server need not read them."""
+    lines = files("layers").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8").splitlines()
+    return "\n".join(line for line in lines if not line.startswith("--"))
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Where in a row is what: feature_id, attributes, the figure, longitude and latitude, metres.
+
+    Attributes:
+        attributes: Names, in the order of the columns after the first.
+    """
+
+    attributes: tuple[str, ...]
+
+    @cached_property
+    def expressions(self) -> tuple[str, ...]:
+        """What the statements select, but for the last column."""
+        live = (f"live_{name}" for name in LIVE_COLUMNS)
+        plain = (f"f.{name}" for name in ("feature_id", *self.attributes, *live))
+        return (*plain, "ST_X(f.geom) AS lon", "ST_Y(f.geom) AS lat")
+
+    @cached_property
+    def figure(self) -> slice:
+        """The columns of the figure, in the order of ``LIVE_COLUMNS``."""
+        start = 1 + len(self.attributes)
+        return slice(start, start + len(LIVE_COLUMNS))
+
+    @cached_property
+    def lon(self) -> int:
+        """Longitude, degrees."""
+        return 1 + len(self.attributes) + len(LIVE_COLUMNS)
+
+    @cached_property
+    def lat(self) -> int:
+        """Latitude, degrees."""
+        return self.lon + 1
+
+    @cached_property
+    def opening_hours(self) -> int:
+        """Opening hours in OSM syntax."""
+        return 1 + self.attributes.index("opening_hours")
+
+
+@cache
+def _columns(level: Clearance) -> _Columns:
+    return _Columns(tuple(attribute.name for attribute in FACILITIES.attributes_at(level)))
+
+
+def _facility(
+    columns: _Columns,
+    row: Row,
+    at: datetime,
+    is_open_then: Callable[[str | None], bool | None],
+    distance_m: float | None = None,
+) -> FacilityStatus:
+    attributes = dict(zip(columns.attributes, row[1:], strict=False))
+    observed_at, ttl_s, available, capacity, status, resource_type, source = row[columns.figure]
     age_s = max(0.0, (at - observed_at).total_seconds()) if observed_at else None
-    freshness = None if age_s is None else Freshness.of_age(age_s, row["st_ttl_s"])
-    trusted = freshness in (Freshness.fresh, Freshness.stale)
-    available = row["st_available"] if trusted else None
-    capacity = row["st_capacity"] if row["st_capacity"] is not None else row.get("capacity")
-    open_now = is_open(row.get("opening_hours"), at)
+    freshness = None if age_s is None else Freshness.of_age(age_s, ttl_s)
+    trusted = freshness is Freshness.fresh or freshness is Freshness.stale
+    open_now = is_open_then(attributes["opening_hours"])
+    available = available if trusted else None
+    capacity = capacity if capacity is not None else attributes["capacity"]
     return FacilityStatus(
-        feature_id=row["feature_id"],
-        attributes={name: row[name] for name in FACILITIES.attribute if name in row},
-        lon=row["lon"],
-        lat=row["lat"],
-        distance_m=row["distance_m"],
-        mercator_m=row["mercator_m"],
+        feature_id=row[0],
+        attributes=attributes,
+        lon=row[columns.lon],
+        lat=row[columns.lat],
+        distance_m=distance_m,
         status=derived_status(
-            status=Status(row["st_status"]) if trusted else Status.unknown,
+            status=Status(status) if trusted else Status.unknown,
             available=available,
             capacity=capacity,
             is_open=open_now,
@@ -240,8 +328,8 @@ def _facility(row: Mapping[Any, Any], at: datetime, is_open: OpeningHours) -> Fa
         freshness=freshness,
         available=available,
         capacity=capacity,
-        resource_type=row["st_resource_type"],
-        source=row["st_source"],
+        resource_type=resource_type,
+        source=source,
         observed_at=observed_at,
         age_s=age_s,
         is_open=open_now,

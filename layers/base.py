@@ -177,28 +177,60 @@ class EndNodes:
 
 
 @dataclass(frozen=True)
+class LabelRank:
+    """How the names of the features of one code are written.
+
+    Attributes:
+        size_px: Height of the letters.
+        minzoom: Zoom from which they are drawn.
+        maxzoom: Zoom from which they are drawn no more.
+    """
+
+    code: str
+    size_px: float
+    minzoom: int
+    maxzoom: int = 24
+
+
+@dataclass(frozen=True)
 class Style:
     """How a layer is drawn, apart from any renderer.
 
     Attributes:
         color: ``#rrggbb`` where no code decides.
         color_by: Attribute whose code list carries the colours.
-        width_px: Line width, or diameter of a point, at zoom 16.
+        legend_by: Attribute derived from ``color_by`` by which the legend sums up its codes.
+        width_px: Line width, outline of an area, or diameter of a point, at zoom 16.
+        width_by: Attribute whose codes make a line or an outline wider or thinner.
+        width_factors: By how much, for each code; 1 for the others.
         opacity: 0 to 1.
         label: Attribute drawn as text.
         label_minzoom: Zoom from which labels are drawn.
+        label_tail: How many of the last characters are drawn; None draws all.
+        label_color: ``#rrggbb`` of labels.
+        label_by: Attribute whose codes may be written in ranks of their own.
+        label_ranks: Those codes, most important first; ``label_minzoom`` is for the others.
         live: Whether the colour follows the live status of the feature.
+        live_minzoom: Zoom from which it does; further out there are too many features to ask for.
         dashed: Whether lines are dashed.
     """
 
     color: str
     color_by: str | None = None
+    legend_by: str | None = None
     width_px: float = 1.5
+    width_by: str | None = None
+    width_factors: Mapping[str, float] = field(default_factory=dict)
     opacity: float = 1.0
     outline: str | None = None
     label: str | None = None
     label_minzoom: int = 15
+    label_tail: int | None = None
+    label_color: str = "#333333"
+    label_by: str | None = None
+    label_ranks: tuple[LabelRank, ...] = ()
     live: bool = False
+    live_minzoom: int = 14
     dashed: bool = False
 
 

@@ -276,6 +276,21 @@ FACILITY_KINDS = CodeList(
     closed=False,
 )
 
+RESOURCE_TYPES = CodeList(
+    "resource_types",
+    _codes(
+        ("seat", "座位", "Seat"),
+        ("court", "场地", "Court"),
+        ("lane", "泳道", "Lane"),
+        ("space", "车位", "Space"),
+        ("space.ev", "充电车位", "Charging space"),
+        ("bed", "床位", "Bed"),
+        ("visitor_quota", "接待名额", "Visitor quota"),
+    ),
+    "Locally defined: what is counted in a facility",
+    closed=False,
+)
+
 LAND_USES = CodeList(
     "land_uses",
     tuple(

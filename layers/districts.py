@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from layers.access import Clearance
-from layers.base import Attribute, AttributeType, GeometryType, Layer, Style, Title
+from layers.base import Attribute, AttributeType, GeometryType, LabelRank, Layer, Style, Title
 from layers.codes import DISTRICT_LEVELS
 
 LAYER = Layer(
@@ -51,8 +51,19 @@ LAYER = Layer(
         color="#f4f1ea",
         opacity=0.6,
         outline="#8a6fb0",
+        width_px=1.0,
+        width_by="level",
+        width_factors={"city": 2.6, "district": 1.9},
         label="name",
         label_minzoom=9,
+        label_color="#5a4a7c",
+        label_by="level",
+        label_ranks=(
+            LabelRank("city", 17, 6, 9),
+            LabelRank("district", 15, 9, 13),
+            LabelRank("street", 13, 11, 17),
+            LabelRank("zone", 11, 14),
+        ),
         dashed=True,
     ),
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from layers.access import Clearance
 from layers.base import Attribute, AttributeType, GeometryType, Layer, Style, Title
-from layers.codes import FACILITY_KINDS
+from layers.codes import FACILITY_KINDS, RESOURCE_TYPES
 
 
 def _text(name: str, en: str, zh: str, *aliases: str) -> Attribute:
@@ -26,7 +26,7 @@ LAYER = Layer(
     natural_keys=(("code",),),
     clearance=Clearance.PUBLIC,
     knn_by="kind",
-    minzoom=9,
+    minzoom=12,
     attributes=(
         Attribute(
             "code",
@@ -60,7 +60,13 @@ LAYER = Layer(
             minimum=0,
             maximum=10_000_000,
         ),
-        _text("resource_type", "Resource", "资源类型"),
+        Attribute(
+            "resource_type",
+            AttributeType.TEXT,
+            Title("Resource", "资源类型"),
+            aliases=("资源类型",),
+            codes=RESOURCE_TYPES,
+        ),
         _text("fee", "Fee", "收费"),
         Attribute(
             "accessible",
@@ -74,7 +80,7 @@ LAYER = Layer(
         width_px=11,
         outline="#ffffff",
         label="name",
-        label_minzoom=15,
+        label_minzoom=17,
         live=True,
     ),
 )

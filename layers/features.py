@@ -93,10 +93,11 @@ def select_features(layer: Layer, level: Clearance, query: FeatureQuery) -> Sele
         view.c.geom,
     ]
     conditions = list(_conditions(query))
+    first = query.limit + 1
     if query.interval.is_instant:
-        union = select_at(view, columns, conditions).params(at=query.interval.start)
+        union = select_at(view, columns, conditions, first=first).params(at=query.interval.start)
     else:
-        union = select_during(view, columns, conditions, query.interval)
+        union = select_during(view, columns, conditions, query.interval, first=first)
     versions = union.subquery("versions")
     return (
         sql_select(
@@ -104,7 +105,7 @@ def select_features(layer: Layer, level: Clearance, query: FeatureQuery) -> Sele
             func.ST_AsGeoJSON(versions.c.geom, COORDINATE_DECIMALS, 0).label("geometry"),
         )
         .order_by(versions.c.feature_id, versions.c.began)
-        .limit(query.limit + 1)
+        .limit(first)
     )
 
 

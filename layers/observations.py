@@ -219,17 +219,24 @@ unnest(CAST(:feature_id AS bigint[]), CAST(:resource_type AS text[]),
        CAST(:ttl_s AS int[]), CAST(:clearance AS smallint[]))
     AS w (feature_id, resource_type, ttl_s, clearance)"""
 
+# What series_status repeats of a series is kept equal to it.
 _INSERT_SERIES = f"""
-INSERT INTO city.series (layer, feature_id, property, resource_type, source, ttl_s, clearance)
-SELECT 'facilities', w.feature_id, :property, w.resource_type, :source, w.ttl_s, w.clearance
-FROM {_WANTED_SERIES}
-WHERE NOT EXISTS (
-    SELECT FROM city.series s
-    WHERE (s.feature_id, s.property, s.resource_type, s.source)
-        = (w.feature_id, :property, w.resource_type, :source)
-      AND s.ttl_s = w.ttl_s AND s.clearance >= w.clearance)
-ON CONFLICT (feature_id, property, resource_type, source) DO UPDATE
-SET ttl_s = excluded.ttl_s, clearance = greatest(series.clearance, excluded.clearance)"""
+WITH written AS (
+    INSERT INTO city.series (layer, feature_id, property, resource_type, source, ttl_s, clearance)
+    SELECT 'facilities', w.feature_id, :property, w.resource_type, :source, w.ttl_s, w.clearance
+    FROM {_WANTED_SERIES}
+    WHERE NOT EXISTS (
+        SELECT FROM city.series s
+        WHERE (s.feature_id, s.property, s.resource_type, s.source)
+            = (w.feature_id, :property, w.resource_type, :source)
+          AND s.ttl_s = w.ttl_s AND s.clearance >= w.clearance)
+    ON CONFLICT (feature_id, property, resource_type, source) DO UPDATE
+    SET ttl_s = excluded.ttl_s, clearance = greatest(series.clearance, excluded.clearance)
+    RETURNING series_id, ttl_s, clearance
+)
+UPDATE city.series_status t
+SET ttl_s = w.ttl_s, clearance = w.clearance
+FROM written w WHERE t.series_id = w.series_id"""
 
 _FIND_SERIES = f"""
 SELECT s.series_id, s.feature_id, s.resource_type
@@ -265,9 +272,11 @@ WHERE (o.series_id, o.observed_at) = (d.series_id, d.observed_at)"""
 
 _UPDATE_STATUS = f"""
 INSERT INTO city.series_status AS held
-    (series_id, feature_id, observed_at, received_at, available, capacity, status)
+    (series_id, feature_id, observed_at, received_at, available, capacity, status,
+     property, resource_type, source, ttl_s, clearance)
 SELECT DISTINCT ON (i.series_id)
-    i.series_id, s.feature_id, i.observed_at, :received_at, i.available, i.capacity, i.status
+    i.series_id, s.feature_id, i.observed_at, :received_at, i.available, i.capacity, i.status,
+    s.property, s.resource_type, s.source, s.ttl_s, s.clearance
 FROM {_INCOMING} JOIN city.series s USING (series_id)
 ORDER BY i.series_id, i.observed_at DESC
 ON CONFLICT (series_id) DO UPDATE

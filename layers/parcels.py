@@ -95,9 +95,12 @@ LAYER = Layer(
     style=Style(
         color="#e8e2d0",
         color_by="land_use",
-        opacity=0.55,
-        outline="#9a8f78",
+        width_px=0.7,
+        opacity=0.38,
+        outline="#a2977f",
         label="code",
-        label_minzoom=17,
+        label_minzoom=18,
+        label_tail=7,
+        label_color="#6b5f45",
     ),
 )

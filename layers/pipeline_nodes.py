@@ -31,7 +31,7 @@ LAYER = Layer(
     valid_from="installed_on",
     clearance=Clearance.GOVERNMENT,
     row_clearance=PIPE_CLEARANCE,
-    minzoom=14,
+    minzoom=15,
     attributes=(
         Attribute(
             "code",
@@ -96,5 +96,7 @@ LAYER = Layer(
         INSTALLED_ON,
         Z_SOURCE,
     ),
-    style=Style(color="#6600cc", color_by="kind", width_px=5, outline="#ffffff"),
+    style=Style(
+        color="#6600cc", color_by="kind", legend_by="category", width_px=4, outline="#ffffff"
+    ),
 )

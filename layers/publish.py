@@ -92,7 +92,9 @@ def publish(
     run(statements.find_returned)
     filled = _fill_apart(connection, layer, statements, parameters, apart) if apart else {}
     parameters["filled"] = [int(clearance) for clearance in filled]
-    new = run(statements.insert_new) + sum(filled.values())
+    new = sum(filled.values())
+    if new < staged:
+        new += run(statements.insert_new)
     changed = connection.execute(text(statements.count_changed)).scalar_one()
     if changed:
         run(statements.raise_held_clearance)

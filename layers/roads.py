@@ -62,6 +62,19 @@ LAYER = Layer(
         ),
     ),
     style=Style(
-        color="#ffffff", color_by="road_class", width_px=5, outline="#c9c2b4", label="name"
+        color="#ffffff",
+        color_by="road_class",
+        width_px=5,
+        width_by="road_class",
+        width_factors={
+            "motorway": 1.9,
+            "trunk": 1.7,
+            "primary": 1.5,
+            "secondary": 1.2,
+            "residential": 0.8,
+            "service": 0.5,
+        },
+        outline="#c9c2b4",
+        label="name",
     ),
 )

@@ -130,7 +130,13 @@ series_status = Table(
     Column("available", Integer),
     Column("capacity", Integer),
     Column("status", SmallInteger, nullable=False),
-    Index("series_status_by_feature", "feature_id"),
+    # Repeated from the series, so that the newest figure of a feature is one look into one index.
+    Column("property", Text, nullable=False),
+    Column("resource_type", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("ttl_s", Integer, nullable=False),
+    Column("clearance", SmallInteger, nullable=False),
+    Index("series_status_newest", "feature_id", text("observed_at DESC")),
 )
 
 installation = Table(

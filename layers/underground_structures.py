@@ -64,5 +64,14 @@ LAYER = Layer(
         _elevation("top_elevation_m", "Top elevation", "顶标高", "顶高程"),
         _elevation("bottom_elevation_m", "Bottom elevation", "底标高", "底高程"),
     ),
-    style=Style(color="#8064a2", color_by="kind", opacity=0.35, outline="#5f4b8b", label="name"),
+    style=Style(
+        color="#8064a2",
+        color_by="kind",
+        width_px=1.0,
+        opacity=0.35,
+        outline="#5f4b8b",
+        label="name",
+        label_minzoom=16,
+        label_color="#4b3a73",
+    ),
 )

@@ -60,13 +60,22 @@ def at_parameter() -> ColumnElement[datetime]:
 
 
 def select_at(
-    view: TableClause, columns: Sequence[ColumnElement[Any]], conditions: Sequence[Condition]
+    view: TableClause,
+    columns: Sequence[ColumnElement[Any]],
+    conditions: Sequence[Condition],
+    *,
+    first: int | None = None,
 ) -> CompoundSelect[Any]:
-    """Held versions that hold at the bound instant ``at``."""
+    """Held versions that hold at the bound instant ``at``.
+
+    Args:
+        first: Of each branch only so many, by feature_id and beginning: the first of the whole are
+            among these, and each branch reads them from an index instead of sorting the layer.
+    """
     at = at_parameter()
     began = func.lower(view.c.valid_during) <= at
     holds = view.c.valid_during.op("@>")(at)
-    return _two_branches(view, columns, conditions, began, holds)
+    return _two_branches(view, columns, conditions, (began, holds), first)
 
 
 def select_during(
@@ -74,22 +83,29 @@ def select_during(
     columns: Sequence[ColumnElement[Any]],
     conditions: Sequence[Condition],
     interval: TimeInterval,
+    *,
+    first: int | None = None,
 ) -> CompoundSelect[Any]:
-    """Held versions that hold at some instant of a closed interval."""
+    """Held versions that hold in a part of a closed interval; ``first`` as in ``select_at``."""
     asked = Range(interval.start, interval.end, bounds="[]")
     overlaps = view.c.valid_during.op("&&")(bindparam("during", asked, type_=TSTZRANGE))
-    return _two_branches(view, columns, conditions, overlaps, overlaps)
+    return _two_branches(view, columns, conditions, (overlaps, overlaps), first)
 
 
 def _two_branches(
     view: TableClause,
     columns: Sequence[ColumnElement[Any]],
     conditions: Sequence[Condition],
-    when_open: ColumnElement[bool],
-    when_ended: ColumnElement[bool],
+    when: tuple[ColumnElement[bool], ColumnElement[bool]],
+    first: int | None,
 ) -> CompoundSelect[Any]:
     def branch(*when: ColumnElement[bool]) -> Select[Any]:
-        return select(*columns).where(and_(*when, *(make(view) for make in conditions)))
+        rows = select(*columns).where(and_(*when, *(make(view) for make in conditions)))
+        if first is None:
+            return rows
+        return rows.order_by(view.c.feature_id, func.lower(view.c.valid_during)).limit(first)
+
+    when_open, when_ended = when
 
     is_open = func.upper_inf(view.c.valid_during)
     return union_all(branch(is_open, when_open), branch(~is_open, when_ended))

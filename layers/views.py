@@ -15,11 +15,23 @@ from hashlib import blake2b
 
 from layers.access import Clearance
 from layers.base import Layer
+from layers.facilities import LAYER as FACILITIES
+from layers.observations import AVAILABILITY
 from layers.registry import LAYERS, layers_at
 from layers.roles import Role, reader_role, role_name
 from layers.tables import SCHEMA, STAGING_SCHEMA, partition_name, past_name, row_clearances
 
 FACILITY_STATUS = "facility_status"
+LIVE_COLUMNS = (
+    "observed_at",
+    "ttl_s",
+    "available",
+    "capacity",
+    "status",
+    "resource_type",
+    "source",
+)
+"""What is known of the newest figure of a facility."""
 
 
 def read_schema(level: Clearance) -> str:
@@ -81,32 +93,84 @@ def _layer_view(layer: Layer, level: Clearance, table_name: str) -> str:
 
 
 def _observation_views(level: Clearance) -> list[str]:
-    """Views that leave rows out, unlike those of layers, which leave out whole partitions.
+    """What is observed of features that the level may see: a hidden feature has no figures.
 
-    They are security barriers: a condition of the reader's is only evaluated on rows of the level.
-    Otherwise the planner may try ``(value::text || 'x')::int = 1`` on a hidden row first, and the
-    error text shows its value. Conditions that cannot tell anything, such as ``feature_id = 7``,
-    still reach the indexes (PostgreSQL manual, 41.5).
+    A series keeps a clearance of its own, but that of its feature may have been raised since it was
+    observed last; so every view asks for a version of the feature that the level can read.
+
+    The three that leave rows out are security barriers: a condition of the reader's is only
+    evaluated on rows of the level. Otherwise the planner may try ``(value::text || 'x')::int = 1``
+    on a hidden row first, and the error text shows its value (PostgreSQL manual, 41.5). What the
+    views of live facilities leave out stands below a LIMIT, which no condition passes.
     """
-    status = "series_id, observed_at, received_at, value, available, capacity, status"
+    schema = read_schema(level)
+    figures = "observed_at, received_at, available, capacity, status"
+    is_visible = _feature_is_visible(level)
     return [
         _barrier(level, "series")
-        + "SELECT series_id, layer, feature_id, property, "
-        + f"resource_type, unit, source, ttl_s FROM {SCHEMA}.series WHERE clearance <= {level:d}",
+        + "SELECT series_id, layer, feature_id, property, resource_type, unit, source, ttl_s "
+        + f"FROM {SCHEMA}.series s WHERE clearance <= {level:d} AND ({is_visible})",
         _barrier(level, FACILITY_STATUS)
-        + "SELECT s.feature_id, s.resource_type, "
-        + "s.source, s.ttl_s, t.observed_at, t.received_at, t.available, t.capacity, t.status "
-        + f"FROM {SCHEMA}.series s JOIN {SCHEMA}.series_status t USING (series_id) "
-        + f"WHERE s.property = 'availability' AND s.clearance <= {level:d}",
+        + f"SELECT feature_id, resource_type, source, ttl_s, {figures} "
+        + f"FROM {SCHEMA}.series_status s "
+        + f"WHERE property = '{AVAILABILITY}' AND clearance <= {level:d} "
+        + f"AND ({_has_version(FACILITIES, level)})",
         _barrier(level, "observations")
-        + f"SELECT {status} FROM {SCHEMA}.observations o "
-        + f"WHERE EXISTS (SELECT FROM {SCHEMA}.series s "
-        + f"WHERE s.series_id = o.series_id AND s.clearance <= {level:d})",
+        + f"SELECT series_id, value, {figures} FROM {SCHEMA}.observations o "
+        + f"WHERE EXISTS (SELECT FROM {schema}.series s WHERE s.series_id = o.series_id)",
+        *(_live_view(level, clearance) for clearance in live_partitions(level)),
     ]
 
 
 def _barrier(level: Clearance, name: str) -> str:
     return f"CREATE VIEW {read_schema(level)}.{name} WITH (security_barrier) AS "
+
+
+def _feature_is_visible(level: Clearance) -> str:
+    return " OR ".join(
+        f"s.layer = '{layer.name}' AND ({_has_version(layer, level)})" for layer in layers_at(level)
+    )
+
+
+def _has_version(layer: Layer, level: Clearance) -> str:
+    """Whether the feature of ``s`` has a held version at the level; two looks into two indexes."""
+    return " OR ".join(
+        f"EXISTS (SELECT FROM {read_schema(level)}.{layer.name} v "
+        f"WHERE v.feature_id = s.feature_id AND {when})"
+        for when in ("upper_inf(v.valid_during)", "NOT upper_inf(v.valid_during)")
+    )
+
+
+def live_partitions(level: Clearance) -> tuple[Clearance, ...]:
+    """The clearances of the facilities that a level reads with their figures, each in a view."""
+    return tuple(one for one in row_clearances(FACILITIES) if one <= level)
+
+
+def live_view_name(clearance: Clearance) -> str:
+    """Name of the view of the facilities of one clearance with the newest figure of each."""
+    return f"{FACILITIES.name}_live_{clearance:d}"
+
+
+def _live_view(level: Clearance, clearance: Clearance) -> str:
+    """Facilities of one partition, each with its newest figure, in columns ``live_...``.
+
+    One view for each partition, not one for all: of a UNION ALL of joins the planner would read
+    everything before it sorted by distance. A figure is reached through its facility only.
+    """
+    # No alias: a draft that becomes the partition is put in under the partition's own name.
+    name = partition_name(FACILITIES.name, clearance)
+    columns = ", ".join(f"{name}.{column}" for column in readable_columns(FACILITIES, level))
+    figure = ", ".join(f"t.{column} AS live_{column}" for column in LIVE_COLUMNS)
+    newest = (
+        f"SELECT {', '.join(LIVE_COLUMNS)} FROM {SCHEMA}.series_status t "
+        f"WHERE t.feature_id = {name}.feature_id AND t.property = '{AVAILABILITY}' "
+        f"AND t.clearance <= {level:d} ORDER BY t.observed_at DESC LIMIT 1"
+    )
+    return (
+        f"CREATE VIEW {read_schema(level)}.{live_view_name(clearance)} AS "
+        f"SELECT {columns}, {figure} FROM {SCHEMA}.{name} "
+        f"LEFT JOIN LATERAL ({newest}) t ON true"
+    )
 
 
 def _reader_grants(database: str, level: Clearance) -> list[str]:

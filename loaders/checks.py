@@ -93,8 +93,9 @@ def check_staged(connection: Connection, layer: Layer, staging: Staging) -> None
     without_jit(connection)
     # The columns by which a publication joins; those of geometry and text would cost most of it.
     connection.execute(text(f"ANALYZE {staging.qualified_rows} (row_number, natural_key)"))
-    checks.reject(_DUPLICATES)
-    checks.run(_ORDINALS)
+    if checks.has_equal_keys():
+        checks.reject(_DUPLICATES)
+        checks.run(_ORDINALS)
     if layer.end_nodes is not None and checks.lacks_geometry():
         ends = layer.end_nodes
         words = {
@@ -135,6 +136,13 @@ class _Checks:
     def reject(self, which: str, **words: str) -> None:
         found = which.format(**self._tables, **words)
         self.run(_REJECT, which=found, originals=self._originals)
+
+    def has_equal_keys(self) -> bool:
+        statement = (
+            f"SELECT EXISTS (SELECT FROM {self._tables['rows']} "  # noqa: S608  # a name of ours
+            "GROUP BY natural_key HAVING count(*) > 1)"
+        )
+        return bool(self._connection.execute(text(statement)).scalar_one())
 
     def lacks_geometry(self) -> bool:
         statement = f"SELECT EXISTS (SELECT FROM {self._tables['rows']} WHERE geom IS NULL)"  # noqa: S608  # a name of ours

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from sqlalchemy import Connection
 from starlette.testclient import TestClient
@@ -26,6 +27,10 @@ from geoservice.settings import DatabaseSettings, LogSettings, Settings
 from layers.access import Clearance, Grant
 from layers.roles import Role
 from tests.support import City
+
+# A busy machine must not fail a property; nobody looks at how long an example took.
+hypothesis.settings.register_profile("project", deadline=None)
+hypothesis.settings.load_profile("project")
 
 SHARED = Path(os.environ.get("GEOSERVICE_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from layers.access import Clearance
 from layers.base import Attribute, AttributeType, Layer
 from layers.extent import BBox
+from tiles.labels import label_attributes, label_layer_name, label_points_from
 
 _JSON_TYPE = {
     AttributeType.INTEGER: "Number",
@@ -39,18 +40,27 @@ def tilejson(
             (extent.south + extent.north) / 2,
             max(layer.minzoom for layer in layers),
         ],
-        "vector_layers": [_vector_layer(layer, level) for layer in layers],
+        "vector_layers": [part for layer in layers for part in _vector_layers(layer, level)],
     }
 
 
-def _vector_layer(layer: Layer, level: Clearance) -> dict[str, Any]:
-    return {
+def _vector_layers(layer: Layer, level: Clearance) -> Iterator[dict[str, Any]]:
+    title = f"{layer.title.en} {layer.title.zh}"
+    yield {
         "id": layer.name,
-        "description": f"{layer.title.en} {layer.title.zh}",
+        "description": title,
         "minzoom": layer.minzoom,
         "maxzoom": layer.maxzoom,
         "fields": {a.name: _field(a) for a in layer.tile_attributes_at(level)},
     }
+    if labelled := label_attributes(layer, level):
+        yield {
+            "id": label_layer_name(layer),
+            "description": f"{title}: where the name stands 注记点",
+            "minzoom": label_points_from(layer),
+            "maxzoom": layer.maxzoom,
+            "fields": {a.name: _field(a) for a in labelled},
+        }
 
 
 def _field(attribute: Attribute) -> str:

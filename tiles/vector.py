@@ -1,8 +1,9 @@
 """Vector tiles of layers: one prepared statement per layer and level, encoded by PostGIS.
 
 A tile is read from the stored Web Mercator geometry, so nothing but the tile's own box is
-transformed at request time. Ids are ``feature_id``; a feature is in a tile once. Attributes are
-those that the descriptor marks for tiles and that the level may read.
+transformed at request time. Ids are ``feature_id``; a feature is in a tile once, and an area that
+has a name once more as the point where the name stands. Attributes are those that the descriptor
+marks for tiles and that the level may read.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql.psycopg import dialect as psycopg_dialect
 
 from layers.access import Clearance
-from layers.base import Layer
+from layers.base import Attribute, Layer
 from layers.versions import readable, select_at
+from tiles.labels import label_attributes, label_layer_name, label_points_from
 from tiles.matrix import TileAddress
 
 MEDIA_TYPE = "application/vnd.mapbox-vector-tile"
@@ -47,11 +49,36 @@ def tile_statement(layer: Layer, level: Clearance, options: TileOptions) -> str:
     Parameters: ``z``, ``x``, ``y`` (integers) and ``at`` (aware instant of valid time). One
     row, one ``bytea``: the encoded layer, empty when no feature touches the tile.
     """
+    shapes = _Part(layer.name, layer.tile_attributes_at(level), options.buffer)
+    return _statement(layer, level, options, shapes)
+
+
+@lru_cache(maxsize=256)
+def label_statement(layer: Layer, level: Clearance, options: TileOptions) -> str:
+    """The statement of the label points of an area layer, as ``tile_statement``.
+
+    A point has no margin: what lies beyond the edge is in the neighbour.
+    """
+    labels = _Part(label_layer_name(layer), label_attributes(layer, level), 0, as_points=True)
+    return _statement(layer, level, options, labels)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What one encoded layer of a tile holds."""
+
+    name: str
+    attributes: tuple[Attribute, ...]
+    buffer: int
+    as_points: bool = False
+
+
+def _statement(layer: Layer, level: Clearance, options: TileOptions, part: _Part) -> str:
     view = readable(layer, level)
     z, x, y = (bindparam(name, type_=Integer) for name in "zxy")
-    margin: ColumnElement[float] = literal_column(f"margin => {options.buffer / options.extent!r}")
+    margin: ColumnElement[float] = literal_column(f"margin => {part.buffer / options.extent!r}")
     extent: ColumnElement[int] = literal_column(str(options.extent))
-    buffer: ColumnElement[int] = literal_column(str(options.buffer))
+    buffer: ColumnElement[int] = literal_column(str(part.buffer))
     # As scalar subqueries the boxes are computed once for each branch, not once for each row.
     box = select(func.ST_TileEnvelope(z, x, y)).scalar_subquery()
     box_and_margin = select(func.ST_TileEnvelope(z, x, y, margin)).scalar_subquery()
@@ -59,15 +86,16 @@ def tile_statement(layer: Layer, level: Clearance, options: TileOptions) -> str:
     def touches_tile(view: TableClause) -> ColumnElement[bool]:
         return view.c.geom_3857.op("&&")(box_and_margin)
 
+    shape = func.ST_PointOnSurface(view.c.geom_3857) if part.as_points else view.c.geom_3857
     columns: list[ColumnElement[Any]] = [
         view.c.feature_id,
-        *(view.c[attribute.name] for attribute in layer.tile_attributes_at(level)),
-        func.ST_AsMVTGeom(view.c.geom_3857, box, extent, buffer).label("geom"),
+        *(view.c[attribute.name] for attribute in part.attributes),
+        func.ST_AsMVTGeom(shape, box, extent, buffer).label("geom"),
     ]
     tile = select_at(view, columns, [touches_tile]).subquery("tile")
     encoded = func.ST_AsMVT(
         literal_column("tile"),
-        literal_column(f"'{layer.name}'"),
+        literal_column(f"'{part.name}'"),
         extent,
         literal_column("'geom'"),
         literal_column("'feature_id'"),
@@ -86,6 +114,8 @@ async def render_layer(
 ) -> bytes:
     """The encoded layer of one tile, empty when nothing of it touches the tile or below minzoom.
 
+    The label points of an area layer follow it as a layer of their own.
+
     Args:
         connection: Logged in as the reader role of ``level``, in autocommit.
         at: Aware instant of valid time.
@@ -93,9 +123,17 @@ async def render_layer(
     if address.z < layer.minzoom:
         return b""
     parameters = {"z": address.z, "x": address.x, "y": address.y, "at": at}
-    cursor = await connection.execute(
-        tile_statement(layer, level, options), parameters, prepare=True, binary=True
-    )
+    shapes = await _encoded(connection, tile_statement(layer, level, options), parameters)
+    has_labels = address.z >= label_points_from(layer) and label_attributes(layer, level)
+    if not shapes or not has_labels:
+        return shapes
+    return shapes + await _encoded(connection, label_statement(layer, level, options), parameters)
+
+
+async def _encoded(
+    connection: AsyncConnection[Any], statement: str, parameters: dict[str, Any]
+) -> bytes:
+    cursor = await connection.execute(statement, parameters, prepare=True, binary=True)
     row = await cursor.fetchone()
     return bytes(row[0]) if row and row[0] else b""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self
+from urllib.parse import parse_qsl
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request
@@ -20,6 +21,8 @@ from starlette.responses import Response
 
 from geoservice.api.answers import GEOJSON, json_response
 from geoservice.api.parameters import CallerAccess, ServiceDatabase
+from geoservice.api.quick import QuickRoute, asked_by
+from geoservice.auth import get_access
 from geoservice.hours import CityHours
 from layers.access import Access, Action
 from layers.availability import (
@@ -50,37 +53,56 @@ _LIVE = {"Cache-Control": "no-store"}
 _MAX_INTEGER = 2**31 - 1
 
 
+class SearchParameters(BaseModel):
+    """Where and what a search looks for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    lon: float = Field(ge=-180, le=180, description="Longitude, degrees")
+    lat: float = Field(ge=-85, le=85, description="Latitude, degrees")
+    radius_m: float = Field(2_000, gt=0, le=MAX_RADIUS_M, description="Metres")
+    kind: str | None = Field(None, max_length=100, description="Kind of facility")
+    min_available: int | None = Field(
+        None, ge=0, le=_MAX_INTEGER, description="Least number of free units"
+    )
+    open_at: str | None = Field(None, description="Only those open at this RFC 3339 instant")
+    limit: int = Field(20, ge=1, le=MAX_RESULTS, description="Most facilities")
+
+    @classmethod
+    def parse(cls, query_string: str) -> Self | None:
+        """The parameters of a query string, or None if anything is wrong with it."""
+        pairs = parse_qsl(query_string, keep_blank_values=True)
+        values = dict(pairs)
+        if len(values) < len(pairs):
+            return None
+        try:
+            return cls.model_validate(values)
+        except ValidationError:
+            return None
+
+
 @router.get("/availability", summary="The nearest facilities and what is free in them")
-async def search(  # one for each parameter of the resource
+async def search(
     request: Request,
     database: ServiceDatabase,
     access: CallerAccess,
-    lon: Annotated[float, Query(ge=-180, le=180, description="Longitude, degrees")],
-    lat: Annotated[float, Query(ge=-85, le=85, description="Latitude, degrees")],
-    radius_m: Annotated[float, Query(gt=0, le=MAX_RADIUS_M, description="Metres")] = 2_000,
-    kind: Annotated[str | None, Query(max_length=100, description="Kind of facility")] = None,
-    min_available: Annotated[
-        int | None, Query(ge=0, le=_MAX_INTEGER, description="Least number of free units")
-    ] = None,
-    open_at: Annotated[
-        str | None, Query(description="Only those open at this RFC 3339 instant")
-    ] = None,
-    limit: Annotated[int, Query(ge=1, le=MAX_RESULTS, description="Most facilities")] = 20,
+    asked: Annotated[SearchParameters, Query()],
 ) -> Response:
     """Facilities around a place, nearest first, with the newest figure of each and its age."""
     get_layer(FACILITIES.name, access.level)
+    open_at = parse_instant(asked.open_at, "open_at") if asked.open_at is not None else None
     query = NearestQuery(
-        lon=lon,
-        lat=lat,
-        radius_m=radius_m,
+        lon=asked.lon,
+        lat=asked.lat,
+        radius_m=asked.radius_m,
         at=datetime.now(UTC),
-        limit=limit,
-        kind=kind,
-        min_available=min_available,
-        open_at=parse_instant(open_at, "open_at") if open_at is not None else None,
+        limit=asked.limit,
+        kind=asked.kind,
+        min_available=asked.min_available,
+        open_at=open_at,
     )
     hours: CityHours = request.app.state.hours
-    async with database.read(access) as connection:
+    async with database.readers(access).connection() as connection:
         found = await nearest_available(connection, access.level, query, hours)
     return json_response(
         {
@@ -94,6 +116,14 @@ async def search(  # one for each parameter of the resource
     )
 
 
+async def _quick_search(request: Request) -> Response:
+    access = await get_access(request)
+    return await search(request, request.app.state.database, access, asked_by(request))
+
+
+quick_routes = (QuickRoute("/availability", _quick_search, SearchParameters.parse),)
+
+
 @router.get("/availability/{feature_id}", summary="What is free in one facility")
 async def of_facility(
     request: Request,
@@ -104,7 +134,7 @@ async def of_facility(
     """One facility with its newest figure and its age."""
     get_layer(FACILITIES.name, access.level)
     hours: CityHours = request.app.state.hours
-    async with database.read(access) as connection:
+    async with database.readers(access).connection() as connection:
         found = await facility_status(
             connection, access.level, feature_id, datetime.now(UTC), hours
         )

@@ -1,4 +1,8 @@
-"""What requests may say: parsing of parameters that several resources share."""
+"""What requests may say: parsing of parameters that several resources share.
+
+Dependencies are coroutines although none waits: FastAPI would run plain functions in a thread each,
+which takes longer than they do.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 
 from geoservice.auth import get_access
 from geoservice.db import Database
@@ -18,13 +23,15 @@ from layers.errors import InvalidParameter, UnknownParameter
 from layers.extent import BBox, TimeInterval, parse_instant
 
 
-def refuse_unknown_parameters(request: Request) -> None:
+async def refuse_unknown_parameters(request: Request) -> None:
     """Stop at a query parameter that the resource does not take, or one given twice.
 
     Raises:
         UnknownParameter: it is not among those of the route.
         InvalidParameter: it is given more than once.
     """
+    if not request.scope["query_string"]:
+        return
     route: APIRoute = request.scope["route"]
     known = set(_query_parameters(route.dependant))
     seen = set()
@@ -38,31 +45,36 @@ def refuse_unknown_parameters(request: Request) -> None:
 
 def _query_parameters(dependant: Dependant) -> Iterator[str]:
     """Names of the query parameters that a route and all it depends on take."""
-    yield from (parameter.alias for parameter in dependant.query_params)
+    for parameter in dependant.query_params:
+        kind = parameter.field_info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from kind.model_fields
+        else:
+            yield parameter.alias
     for part in dependant.dependencies:
         yield from _query_parameters(part)
 
 
-def get_settings(request: Request) -> Settings:
+async def get_settings(request: Request) -> Settings:
     """The settings of the running service."""
     settings: Settings = request.app.state.settings
     return settings
 
 
-def get_database(request: Request) -> Database:
+async def get_database(request: Request) -> Database:
     """The pools of this worker."""
     database: Database = request.app.state.database
     return database
 
 
-def get_bbox(
+async def get_bbox(
     bbox: Annotated[str | None, Query(description="west,south,east,north in degrees")] = None,
 ) -> BBox | None:
     """The box asked for, if any (OGC API Features 7.15.3)."""
     return BBox.parse(bbox) if bbox is not None else None
 
 
-def get_interval(
+async def get_interval(
     datetime_: Annotated[
         str | None,
         Query(alias="datetime", description="RFC 3339 instant, or interval with '/' and '..'"),
@@ -75,7 +87,7 @@ def get_interval(
     return TimeInterval(now, now)
 
 
-def get_instant(
+async def get_instant(
     datetime_: Annotated[
         str | None, Query(alias="datetime", description="RFC 3339 instant of valid time")
     ] = None,

@@ -17,13 +17,15 @@ from geoservice.api.parameters import (
     ServiceDatabase,
     ServiceSettings,
 )
+from geoservice.api.quick import QuickRoute, no_parameters
+from geoservice.auth import get_access
 from layers.access import Access, Clearance
 from layers.base import Layer, Title
 from layers.errors import InvalidParameter, NotFoundError
 from layers.extent import BBox
 from layers.registry import get_layer, layers_at
 from tiles.matrix import TileAddress
-from tiles.style import map_style
+from tiles.style import CityOnMap, map_style
 from tiles.tilejson import tilejson
 from tiles.vector import MEDIA_TYPE, TileOptions, render_tile
 
@@ -32,6 +34,8 @@ router = APIRouter(tags=["Tiles"])
 STYLE_NAME = "city"
 _VARY = "Accept-Encoding, Authorization"
 _GZIP_FROM_BYTES = 200
+_GZIP_ASIDE_FROM_BYTES = 20_000
+"""From here on compressing takes longer than going to another thread and back."""
 
 
 @router.get("/tiles/{layers}/{z}/{x}/{y}.mvt", summary="One vector tile")
@@ -50,11 +54,22 @@ async def tile(  # the address of a tile has four parts
     wanted = _layers(layers, access.level, settings.tiles.max_layers)
     address = TileAddress.within_matrix(z, x, y)
     options = TileOptions(settings.tiles.extent, settings.tiles.buffer)
-    async with database.read_driver(access) as connection:
+    async with database.readers(access).connection() as connection:
         content = await render_tile(
             connection, wanted, access.level, address, at or datetime.now(UTC), options
         )
     return await _tile_response(request, access, content, settings.tiles.gzip_level)
+
+
+async def _tile_now(request: Request) -> Response:
+    state = request.app.state
+    access = await get_access(request)
+    return await tile(request, state.database, state.settings, access, None, **request.path_params)
+
+
+quick_routes = (
+    QuickRoute("/tiles/{layers}/{z:int}/{x:int}/{y:int}.mvt", _tile_now, no_parameters),
+)
 
 
 @router.get("/tiles/{layers}.json", summary="TileJSON of layers")
@@ -77,15 +92,15 @@ async def style(settings: ServiceSettings, access: CallerAccess, name: str) -> R
         message = f"there is no style {name!r}"
         raise NotFoundError(message)
     city = settings.city
+    on_map = CityOnMap(
+        name=Title(city.name_en, city.name_zh),
+        extent=BBox(*city.extent),
+        time_zone=city.time_zone,
+        view=city.view,
+        attribution=city.attribution,
+    )
     return json_response(
-        map_style(
-            layers_at(access.level),
-            access.level,
-            name=name,
-            city=Title(city.name_en, city.name_zh),
-            extent=BBox(*city.extent),
-            time_zone=city.time_zone,
-        ),
+        map_style(layers_at(access.level), access.level, name=name, city=on_map),
         headers={"Cache-Control": cache_control(access), "Vary": "Authorization"},
     )
 
@@ -117,8 +132,11 @@ async def _tile_response(
     if _has_already(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     if zipped:
-        # Off the event loop: zlib lets other threads run.
-        content = await asyncio.to_thread(gzip.compress, content, gzip_level, mtime=0)
+        if len(content) < _GZIP_ASIDE_FROM_BYTES:
+            content = gzip.compress(content, gzip_level, mtime=0)
+        else:
+            # Off the event loop: zlib lets other threads run.
+            content = await asyncio.to_thread(gzip.compress, content, gzip_level, mtime=0)
         headers["Content-Encoding"] = "gzip"
     return Response(content, 200, headers, MEDIA_TYPE)
 

@@ -22,6 +22,10 @@ _READER_SETTINGS = {
     "default_transaction_read_only": "on",
     "statement_timeout": "10s",
     "idle_in_transaction_session_timeout": "30s",
+    # Readers' statements take milliseconds: compiling them, or starting processes for them, costs
+    # more than it saves, and a crowd of readers keeps every processor busy anyway.
+    "jit": "off",
+    "max_parallel_workers_per_gather": "0",
 }
 
 _TEMPORARY_TABLES = (Role.LOADER, Role.INGEST)

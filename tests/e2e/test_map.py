@@ -5,7 +5,6 @@ Set GEOSERVICE_SCREENSHOT to a path to keep the picture that the README shows.
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
 import socket
@@ -14,21 +13,23 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import rasterio
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from sqlalchemy import func, select
 
 from geoservice.api.webmap import DIST
 from geoservice.demo import LIVE_SOURCE, load_city
-from geoservice.keys import create_key
+from geoservice.keys import create_key, revoke_key
 from geoservice.live import run_live
 from geoservice.sample_city import write_sample_city
 from layers.access import Action, Clearance, Grant
 from layers.roles import Role
+from layers.system_tables import api_keys
+from tests.e2e.pictures import read_pixels, save_small
 from tests.support import City
 
 CHROMIUM_ARGUMENTS = (
@@ -44,14 +45,128 @@ CHROMIUM_ARGUMENTS = (
 FEATURES = 3_000
 SEED = 1
 """The city's centre is full at every size: pipes, parcels and facilities lie around it."""
+CENTRE = "22.5437/114.0578"
+DESK = {"width": 1280, "height": 800}
+PHONE = {"width": 360, "height": 740}
+READY_MS = 60_000
+RECOVERY_MS = 60_000
+
+
+@dataclass
+class Site:
+    """The service with a sample city, as a process that can be ended and started again."""
+
+    url: str
+    city: City
+    process: subprocess.Popen[bytes] | None = field(default=None)
+
+    def start(self) -> None:
+        """Serve, and wait until requests are answered."""
+        self.process = subprocess.Popen([sys.executable, "-P", "-m", "geoservice", "serve"])
+        _wait_until_ready(self.url)
+
+    def stop(self) -> None:
+        """End the service and wait until it is gone."""
+        if self.process:
+            self.process.terminate()
+            self.process.wait(timeout=20)
+
+    def make_key(self, clearance: Clearance, *grants: Grant) -> str:
+        """A new key for the city."""
+        with self.city.address.connect(Role.OWNER) as connection:
+            key = create_key(connection, label="e2e", clearance=clearance, grants=grants)
+            connection.commit()
+        return key
 
 
 @dataclass(frozen=True)
-class Site:
-    """A running service with a sample city, and a government key for it."""
+class Visit:
+    """One page of the map, and what went wrong on it."""
 
-    url: str
-    key: str
+    page: Page
+    asked: list[str]
+    errors: list[str]
+
+    @property
+    def map_center(self) -> tuple[float, float]:
+        """Longitude and latitude of the middle of the map."""
+        lon, lat = self.page.evaluate("window.geoserviceMap.getCenter().toArray()")
+        return lon, lat
+
+    def jump(self, zoom: float, lon: float = 114.0578, lat: float = 22.5437) -> None:
+        """Move the map, and wait until it has drawn all it has."""
+        target = {"zoom": zoom, "center": [lon, lat]}
+        self.page.evaluate(
+            """target => new Promise(done => {
+                const map = window.geoserviceMap;
+                map.once('idle', () => done());
+                map.jumpTo(target);
+                map.triggerRepaint();
+            })""",
+            target,
+        )
+
+    def drawn(self, layer: str, *, kind: str = "shapes") -> list[dict[str, Any]]:
+        """Features of a layer that are drawn now: its shapes, or its labels."""
+        found: list[dict[str, Any]] = self.page.evaluate(
+            """([layer, kind]) => {
+                const map = window.geoserviceMap;
+                const parts = map.getStyle().layers
+                    .filter(part => part.source === layer)
+                    .filter(part => (part.type === 'symbol') === (kind === 'labels'))
+                    .map(part => part.id);
+                return map.queryRenderedFeatures({layers: parts}).map(feature => ({
+                    id: feature.id,
+                    name: feature.properties.name,
+                    state: feature.state,
+                }));
+            }""",
+            [layer, kind],
+        )
+        return found
+
+    def place_of(self, layer: str) -> dict[str, float]:
+        """A point of the window at which only the map lies, on a drawn feature of a layer."""
+        place: dict[str, float] | None = self.page.evaluate(
+            """layer => {
+                const map = window.geoserviceMap;
+                const canvas = map.getCanvas();
+                const {left, top} = canvas.getBoundingClientRect();
+                const parts = map.getStyle().layers
+                    .filter(part => part.source === layer && part.type !== 'symbol')
+                    .map(part => part.id);
+                const middle = ([a, b]) => [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
+                const inside = ({type, coordinates: c}) => ({
+                    Point: () => c,
+                    LineString: () => middle(c),
+                    Polygon: () => middle([c[0][0], c[0][Math.floor(c[0].length / 2)]]),
+                })[type]?.();
+                for (const {geometry} of map.queryRenderedFeatures({layers: parts})) {
+                    const at = inside(geometry);
+                    if (!at) continue;
+                    const {x, y} = map.project(at);
+                    if (document.elementFromPoint(left + x, top + y) !== canvas) continue;
+                    const hits = map.queryRenderedFeatures([x, y]);
+                    if (parts.includes(hits[0]?.layer.id)) return {x: left + x, y: top + y};
+                }
+                return null;
+            }""",
+            layer,
+        )
+        assert place is not None, f"{layer} is nowhere on top"
+        return place
+
+    def wait_until(self, condition: str) -> None:
+        """Wait for a JavaScript condition; the page's policy forbids waiting inside of it."""
+        for _ in range(RECOVERY_MS // 200):
+            if self.page.evaluate(condition):
+                return
+            self.page.wait_for_timeout(200)
+        pytest.fail(f"never true: {condition}")
+
+    def row(self, layer: str) -> Locator:
+        """The row of a layer in the list."""
+        return self.page.locator(f"[data-layer={layer}]")
 
 
 def find_chromium() -> str:
@@ -72,30 +187,20 @@ def site(city: City, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
+    site = Site(f"http://127.0.0.1:{port}", city)
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("GEOSERVICE_DATABASE__FOLDER", str(city.settings.database.folder))
         environment.setenv("GEOSERVICE_DATABASE__NAME", city.settings.database.name)
         environment.setenv("GEOSERVICE_HTTP__PORT", str(port))
+        environment.setenv("GEOSERVICE_CITY__ATTRIBUTION", "示例数据 Sample data")
         load_city(city.address, folder)
-        key, live_key = _keys(city)
-        process = subprocess.Popen([sys.executable, "-P", "-m", "geoservice", "serve"])
-    try:
-        url = f"http://127.0.0.1:{port}"
-        _wait_until_ready(url)
-        run_live(folder, seed=SEED, url=url, key=live_key, every_s=60, rounds=1)
-        yield Site(url, key)
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
-
-
-def _keys(city: City) -> tuple[str, str]:
-    with city.address.connect(Role.OWNER) as connection:
-        key = create_key(connection, label="e2e", clearance=Clearance.GOVERNMENT)
-        grants = [Grant(Action.OBSERVE, LIVE_SOURCE)]
-        live_key = create_key(connection, label="e2e", clearance=Clearance.PUBLIC, grants=grants)
-        connection.commit()
-    return key, live_key
+        try:
+            site.start()
+            live_key = site.make_key(Clearance.PUBLIC, Grant(Action.OBSERVE, LIVE_SOURCE))
+            run_live(folder, seed=SEED, url=site.url, key=live_key, every_s=60, rounds=1)
+            yield site
+        finally:
+            site.stop()
 
 
 def _wait_until_ready(url: str) -> None:
@@ -111,142 +216,305 @@ def _wait_until_ready(url: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def page(site: Site) -> Iterator[Page]:
-    """A page of the map at the centre of the city, drawn, in Chinese; hosts asked are noted."""
+def browser() -> Iterator[Browser]:
+    """A browser that draws without a graphics card."""
     arguments = [*CHROMIUM_ARGUMENTS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=find_chromium(), args=arguments, headless=True
         )
-        page = browser.new_page(viewport={"width": 1280, "height": 800}, locale="zh-CN")
-        hosts: list[str] = []
-        page.on("request", lambda request: hosts.append(request.url))
-        failures: list[str] = []
-        page.on("pageerror", lambda error: failures.append(str(error)))
-        page.goto(f"{site.url}/map#key={site.key}&map=16.2/22.5437/114.0578")
-        page.wait_for_selector("body[data-ready=true]", timeout=60_000)
-        page.hosts_asked = hosts  # type: ignore[attr-defined]  # for the test that reads it
-        page.failures = failures  # type: ignore[attr-defined]  # the same
-        yield page
+        yield browser
         browser.close()
 
 
-def rendered(page: Page, layer: str) -> list[dict[str, Any]]:
-    """Features of a layer that are drawn now, with their place on the screen."""
-    found: list[dict[str, Any]] = page.evaluate(
-        """layer => {
-            const map = window.geoserviceMap;
-            const parts = map.getStyle().layers
-                .filter(part => part['source-layer'] === layer && part.type !== 'symbol')
-                .map(part => part.id);
-            return map.queryRenderedFeatures({layers: parts}).map(feature => ({
-                id: feature.id,
-                properties: feature.properties,
-                geometry: feature.geometry,
-            }));
-        }""",
-        layer,
-    )
-    return found
+def open_map(
+    browser: Browser,
+    site: Site,
+    *,
+    key: str | None = None,
+    zoom: float = 16.2,
+    window: dict[str, int] = DESK,
+    locale: str = "zh-CN",
+) -> Visit:
+    """A page of the map at the centre of the city, drawn, in a browser without memories."""
+    page = browser.new_page(viewport=window, locale=locale)  # type: ignore[arg-type]  # a plain dict
+    visit = Visit(page, [], [])
+    page.on("request", lambda request: visit.asked.append(request.url))
+    page.on("pageerror", lambda error: visit.errors.append(str(error)))
+    page.on("console", lambda m: visit.errors.append(m.text) if m.type == "error" else None)
+    held = f"key={key}&" if key else ""
+    page.goto(f"{site.url}/map#{held}map={zoom}/{CENTRE}")
+    page.wait_for_selector("body[data-ready=true]", timeout=READY_MS)
+    return visit
 
 
-def idle(page: Page) -> None:
-    """Wait until the map has drawn all it has."""
-    page.evaluate("new Promise(done => window.geoserviceMap.once('idle', done))")
+@pytest.fixture(scope="module")
+def key(site: Site) -> str:
+    """A government key."""
+    return site.make_key(Clearance.GOVERNMENT)
 
 
-def find_city(page: Page, url: str) -> None:
-    """Move the map to a facility of the sample city."""
-    page.evaluate(
-        """async () => {
-            const answer = await fetch('/collections/facilities/items?limit=1');
-            const feature = (await answer.json()).features[0];
-            window.geoserviceMap.jumpTo({center: feature.geometry.coordinates, zoom: 16.2});
-        }"""
-    )
-    idle(page)
+@pytest.fixture(scope="module")
+def visit(browser: Browser, site: Site, key: str) -> Iterator[Visit]:
+    """The map of an officer, on a desk, in Chinese."""
+    visit = open_map(browser, site, key=key)
+    yield visit
+    visit.page.close()
 
 
-def test_pipes_parcels_and_facilities_are_really_drawn(page: Page, site: Site) -> None:
-    find_city(page, site.url)
+@pytest.fixture
+def public(browser: Browser, site: Site) -> Iterator[Visit]:
+    """The map of a citizen, on a phone, in English."""
+    visit = open_map(browser, site, window=PHONE, locale="en-GB")
+    yield visit
+    visit.page.close()
 
-    counts = {name: len(rendered(page, name)) for name in ("pipelines", "parcels", "facilities")}
 
+def test_pipes_parcels_and_facilities_are_really_drawn(visit: Visit) -> None:
+    visit.jump(16.2)
+
+    layers = ("pipelines", "parcels", "facilities", "roads")
+    counts = {name: len(visit.drawn(name)) for name in layers}
     assert all(count >= 5 for count in counts.values()), counts
 
 
-@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
-def test_the_picture_is_not_blank_and_has_the_colours_of_the_standard(page: Page) -> None:
-    png = page.screenshot(path=os.environ.get("GEOSERVICE_SCREENSHOT"))
-    with rasterio.open(io.BytesIO(png)) as image:
-        pixels = np.moveaxis(image.read([1, 2, 3]), 0, -1).reshape(-1, 3)
+def test_the_picture_is_not_blank_and_has_the_colours_of_the_standard(visit: Visit) -> None:
+    visit.jump(16.2)
 
+    pixels = read_pixels(visit.page.screenshot()).reshape(-1, 3)
     colors = {tuple(color) for color in pixels[::7].tolist()}
     assert len(colors) > 200
     assert (pixels == (0, 255, 255)).all(axis=1).sum() > 50, "water pipes, CJJ 61 sky blue"
     assert (pixels == (76, 57, 38)).all(axis=1).sum() > 50, "drainage pipes, CJJ 61 brown"
 
 
-def test_a_click_shows_attributes_in_chinese_and_english(page: Page) -> None:
-    place = page.evaluate(
-        """() => {
-            const map = window.geoserviceMap;
-            const canvas = map.getCanvas().getBoundingClientRect();
-            const parts = map.getStyle().layers
-                .filter(part => part.source === 'facilities' && part.type === 'circle')
-                .map(part => part.id);
-            for (const feature of map.queryRenderedFeatures({layers: parts})) {
-                const at = map.project(feature.geometry.coordinates);
-                const [x, y] = [canvas.left + at.x, canvas.top + at.y];
-                const top = document.elementFromPoint(x, y);
-                if (top === map.getCanvas()) return {x, y, name: feature.properties.name};
-            }
-            return null;
-        }"""
-    )
-    assert place is not None
+@pytest.mark.parametrize(
+    ("layer", "zh", "en"),
+    [
+        ("pipelines", "管径", "Diameter"),
+        ("parcels", "土地用途", "Land use"),
+        ("facilities", "开放时间", "Opening hours"),
+    ],
+)
+def test_a_click_shows_attributes_in_chinese_and_english(
+    visit: Visit, layer: str, zh: str, en: str
+) -> None:
+    visit.jump(17)
+    place = visit.place_of(layer)
 
-    page.mouse.click(place["x"], place["y"])
-    details = page.locator("#details")
-    details.get_by_text("类别").first.wait_for(timeout=10_000)
+    visit.page.mouse.click(place["x"], place["y"])
+    details = visit.page.locator("#details")
+    expect(details.locator("dl")).to_contain_text("入库时间")
 
-    text = details.inner_text()
-    assert "名称" in text
-    assert "Name" in text
+    expect(details.locator("dl")).to_contain_text(zh)
+    expect(details.locator("dl")).to_contain_text(en)
+    visit.page.keyboard.press("Escape")
+    expect(details).to_be_hidden()
 
 
-def test_facilities_carry_their_live_state(page: Page) -> None:
-    states = page.evaluate(
-        """() => {
-            const map = window.geoserviceMap;
-            const parts = map.getStyle().layers
-                .filter(part => part.source === 'facilities' && part.type === 'circle')
-                .map(part => part.id);
-            return map.queryRenderedFeatures({layers: parts})
-                .map(feature => feature.state.status).filter(Boolean);
-        }"""
-    )
+def test_facilities_carry_their_live_state_and_the_legend_its_age(visit: Visit) -> None:
+    visit.jump(16.2)
+    row = visit.row("facilities")
+    expect(row).to_contain_text("最旧的数据")
 
-    assert {"spacesAvailable", "almostFull", "full", "closed"} & set(states)
+    states = {feature["state"].get("status") for feature in visit.drawn("facilities")}
+    assert {"spacesAvailable", "almostFull", "full", "closed"} & states
+    counts = row.locator("[data-state] b").all_inner_texts()
+    assert sum(int(count) for count in counts) > 0
 
 
-def test_a_layer_can_be_switched_off_and_on(page: Page) -> None:
-    switch = page.locator("[data-layer=parcels] input").first
+def test_further_out_no_live_state_is_claimed(visit: Visit) -> None:
+    visit.jump(13)
+    expect(visit.row("facilities")).to_contain_text("再放大才显示实时状态")
+
+    drawn = visit.drawn("facilities")
+    assert drawn
+    assert not [feature for feature in drawn if feature["state"].get("status")]
+
+
+def test_a_layer_that_is_empty_at_a_zoom_says_so_and_how_to_see_it(visit: Visit) -> None:
+    visit.jump(11)
+    hint = visit.row("pipelines").locator(".zoom-hint")
+    expect(hint).to_be_visible()
+
+    hint.get_by_role("button").click()
+    expect(hint).to_be_hidden()
+    visit.wait_until("window.geoserviceMap.getZoom() >= 12")
+
+
+def test_the_name_of_a_district_stands_once(visit: Visit) -> None:
+    visit.jump(10)
+
+    names = [feature["name"] for feature in visit.drawn("districts", kind="labels")]
+    assert len(names) >= 5
+    assert sorted(set(names)) == sorted(names)
+
+
+def test_the_legend_is_in_both_languages_and_shows_only_what_may_be_there(visit: Visit) -> None:
+    legend = visit.row("pipelines").locator(".legend")
+
+    assert ["给水 Water supply", "排水 Drainage"] == legend.locator("li").all_inner_texts()
+    expect(visit.row("parcels").locator("summary")).to_have_attribute("aria-label", "宗地图例")
+
+
+def test_a_layer_can_be_switched_off_and_on(visit: Visit) -> None:
+    switch = visit.row("parcels").get_by_role("switch")
+    visit.jump(16)
     switch.uncheck()
-    idle(page)
-    off = len(rendered(page, "parcels"))
+    visit.jump(16.1)
+    off = len(visit.drawn("parcels"))
     switch.check()
-    idle(page)
+    visit.jump(16)
 
-    assert (0, True) == (off, len(rendered(page, "parcels")) > 0)
+    assert (0, True) == (off, len(visit.drawn("parcels")) > 0)
+
+
+def test_the_map_says_whose_data_it_shows_and_its_scale(visit: Visit) -> None:
+    expect(visit.page.locator(".maplibregl-ctrl-attrib")).to_contain_text("示例数据 Sample data")
+    expect(visit.page.locator(".maplibregl-ctrl-scale")).to_contain_text("m")
+
+
+def test_everything_can_be_reached_from_the_keyboard(visit: Visit) -> None:
+    page = visit.page
+    visit.jump(17)
+    page.locator(".maplibregl-canvas").focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(600)
+    expect(page.locator("#crosshair")).to_be_visible()
+
+    page.keyboard.press("Enter")
+    details = page.locator("#details")
+    expect(details).to_be_visible()
+    expect(details).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(details).to_be_hidden()
+    expect(page.locator(".maplibregl-canvas")).to_be_focused()
+
+
+def test_every_control_has_a_name(visit: Visit) -> None:
+    nameless = visit.page.evaluate(
+        """() => [...document.querySelectorAll('button, input, select, summary, [role=tab]')]
+            .filter(control => control.checkVisibility())
+            .filter(control => !(control.getAttribute('aria-label') || control.innerText
+                || control.title || control.labels?.[0]?.innerText))
+            .map(control => control.outerHTML)"""
+    )
+
+    assert nameless == []
+
+
+def test_the_nearest_free_places_are_found_and_numbered(visit: Visit) -> None:
+    page = visit.page
+    visit.jump(16)
+    page.get_by_role("tab", name="就近找空位").click()
+    page.get_by_label("仅列出此刻开放的").uncheck()
+    page.get_by_role("button", name="从地图中心").click()
+
+    results = page.locator(".results li")
+    expect(results.first).to_contain_text("空")
+    assert page.locator(".result-marker").count() == results.count()
+    page.get_by_role("button", name="清除结果").click()
+    page.get_by_role("tab", name="图层").click()
+
+
+def test_the_picture_of_the_readme(visit: Visit) -> None:
+    """An officer looks at a facility under which pipes run."""
+    visit.jump(16.6)
+    visit.page.locator("#tab-layers").evaluate("list => list.scrollTo(0, 0)")
+    place = visit.place_of("facilities")
+    visit.page.mouse.click(place["x"], place["y"])
+    expect(visit.page.locator("#details .reading")).to_be_visible()
+    visit.page.mouse.move(640, 780)
+    expect(visit.page.locator("#details dl")).to_contain_text("入库时间")
+
+    png = visit.page.screenshot()
+    if path := os.environ.get("GEOSERVICE_SCREENSHOT"):
+        save_small(png, Path(path))
+        assert Path(path).stat().st_size < 400_000
+    visit.page.keyboard.press("Escape")
 
 
 def test_no_request_leaves_the_service_and_the_key_leaves_the_address(
-    page: Page, site: Site
+    visit: Visit, site: Site, key: str
 ) -> None:
-    asked: list[str] = page.hosts_asked  # type: ignore[attr-defined]  # set by the fixture
+    outside = [u for u in visit.asked if not u.startswith((site.url, "blob:", "data:"))]
 
-    outside = [u for u in asked if not u.startswith((site.url, "blob:", "data:"))]
-    assert [] == outside
-    assert site.key not in page.url
-    assert [] == page.failures  # type: ignore[attr-defined]  # set by the fixture
+    assert outside == []
+    assert key not in visit.page.url
+    assert visit.errors == []
+
+
+def test_the_page_may_load_nothing_from_elsewhere(site: Site) -> None:
+    with urllib.request.urlopen(f"{site.url}/map", timeout=5) as answer:  # noqa: S310  # our own
+        policy = answer.headers["Content-Security-Policy"]
+
+    assert "default-src 'none'" in policy
+    assert "http" not in policy
+    assert "unsafe" not in policy
+
+
+def test_a_citizen_sees_no_pipes_and_can_use_the_map_on_a_phone(public: Visit) -> None:
+    page = public.page
+    expect(page.locator("html")).to_have_attribute("lang", "en-GB")
+    page.get_by_role("tab", name="Layers").click()
+
+    expect(public.row("facilities")).to_be_visible()
+    assert public.row("pipelines").count() == 0
+    assert not [url for url in public.asked if "pipelines" in url]
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert public.errors == []
+
+
+def test_the_language_can_be_changed(public: Visit) -> None:
+    public.page.get_by_role("button", name="中文").click()
+
+    expect(public.page.get_by_role("tab", name="图层")).to_be_visible()
+    expect(public.page.locator("html")).to_have_attribute("lang", "zh-CN")
+    expect(public.page.get_by_role("button", name="中文")).to_be_focused()
+
+
+def test_a_page_that_cannot_start_says_why_and_tries_again(browser: Browser, site: Site) -> None:
+    page = browser.new_page(viewport=DESK, locale="zh-CN")  # type: ignore[arg-type]  # a plain dict
+    page.route("**/styles/city.json", lambda route: route.fulfill(status=503, body=""))
+    page.goto(f"{site.url}/map")
+    cover = page.locator("#cover")
+    expect(cover).to_contain_text("地图无法载入")
+
+    page.unroute("**/styles/city.json")
+    cover.get_by_role("button", name="重试").click()
+    expect(cover).to_be_hidden()
+    page.wait_for_selector("body[data-ready=true]", timeout=READY_MS)
+    page.close()
+
+
+def test_the_map_recovers_when_the_service_was_away(browser: Browser, site: Site) -> None:
+    visit = open_map(browser, site)
+    notice = visit.page.locator(".notice")
+    site.stop()
+    try:
+        visit.page.evaluate("window.geoserviceMap.panBy([900, 0])")
+        expect(notice).to_contain_text("无法连接服务", timeout=20_000)
+    finally:
+        site.start()
+
+    expect(notice).to_have_count(0, timeout=RECOVERY_MS)
+    visit.wait_until("window.geoserviceMap.areTilesLoaded()")
+    visit.jump(visit.page.evaluate("window.geoserviceMap.getZoom()"), *visit.map_center)
+    assert len(visit.drawn("parcels")) > 5
+    visit.page.close()
+
+
+def test_a_revoked_key_ends_what_it_opened(browser: Browser, site: Site) -> None:
+    visit = open_map(browser, site, key=site.make_key(Clearance.GOVERNMENT))
+    assert visit.drawn("pipelines")
+    with site.city.address.connect(Role.OWNER) as connection:
+        newest = connection.execute(select(func.max(api_keys.c.key_id))).scalar_one()
+        revoke_key(connection, newest)
+        connection.commit()
+    visit.page.wait_for_timeout(2500)  # workers believe a key for two seconds
+
+    visit.page.evaluate("window.geoserviceMap.panBy([900, 0])")
+    expect(visit.page.locator(".notice")).to_contain_text("密钥无效", timeout=READY_MS)
+    expect(visit.row("facilities")).to_be_visible()
+    assert visit.row("pipelines").count() == 0
+    visit.page.close()

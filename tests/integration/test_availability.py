@@ -6,12 +6,14 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pyproj
 import pytest
 from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from layers.access import Clearance
+from layers.availability import NearestQuery, nearest_parameters, nearest_statement
 from layers.roles import Role
 from tests.conftest import KeyMaker
 from tests.support import City, facility
@@ -173,6 +175,119 @@ def test_one_facility_is_read_by_its_id(client: TestClient) -> None:
 
     assert response.status_code == 200
     assert feature_id == response.json()["id"]
+
+
+VIEWS_WITH_FIGURES = ("facilities_live_0", "facilities_live_1", "facility_status", "series")
+
+
+def views_that_show(city: City, role: Role, feature_id: int) -> set[str]:
+    """The views in which a reader role finds something that was observed of a feature."""
+    asked = {"id": feature_id}
+    shown = set()
+    with city.address.connect(role) as connection:
+        for view in VIEWS_WITH_FIGURES:
+            if not connection.scalar(text("SELECT to_regclass(:view)"), {"view": view}):
+                continue
+            found = text(f"SELECT FROM {view} WHERE feature_id = :id")
+            if connection.execute(found, asked).first() is not None:
+                shown.add(view)
+    return shown
+
+
+def test_a_raised_clearance_hides_the_figures_at_once(
+    city: City, client: TestClient, observer: dict[str, str]
+) -> None:
+    place = (114.3, 22.7)
+    city.publish("facilities", [facility("UP", *place)])
+    client.post("/observations", json=figure("UP", 5), headers=observer)
+    here = client.get(f"/availability?lon={place[0]}&lat={place[1]}").json()
+    feature_id = here["features"][0]["id"]
+
+    before = views_that_show(city, Role.READ_PUBLIC, feature_id)
+    city.publish("facilities", [facility("UP", *place, clearance=Clearance.ENTERPRISE)])
+
+    assert before == {"facilities_live_0", "facility_status", "series"}
+    assert views_that_show(city, Role.READ_PUBLIC, feature_id) == set()
+    assert views_that_show(city, Role.READ_ENTERPRISE, feature_id) == {
+        "facilities_live_1",
+        "facility_status",
+        "series",
+    }
+    assert client.get(f"/availability/{feature_id}").status_code == 404
+
+
+def test_a_raised_clearance_hides_the_observations_at_once(
+    city: City, client: TestClient, observer: dict[str, str]
+) -> None:
+    city.publish("facilities", [facility("UP2", 114.31, 22.7)])
+    client.post("/observations", json=figure("UP2", 5), headers=observer)
+
+    def count(role: Role) -> int:
+        with city.address.connect(role) as connection:
+            return int(connection.execute(text("SELECT count(*) FROM observations")).scalar_one())
+
+    before = count(Role.READ_PUBLIC)
+    city.publish("facilities", [facility("UP2", 114.31, 22.7, clearance=Clearance.GOVERNMENT)])
+
+    assert count(Role.READ_PUBLIC) == before - 1
+    assert count(Role.READ_ENTERPRISE) == count(Role.READ_PUBLIC) + 1  # UP, of the test before
+
+
+def test_of_several_sources_the_newest_figure_counts(
+    client: TestClient, headers_of: KeyMaker
+) -> None:
+    headers = headers_of(Clearance.PUBLIC, "observe:*")
+    client.post("/observations", json=figure("F10", 9, age_s=100, source="a"), headers=headers)
+    client.post("/observations", json=figure("F10", 0, age_s=10, source="b"), headers=headers)
+
+    free = nearest(client, radius_m=50_000, limit=1_000, min_available=1)
+    everything = nearest(client, radius_m=50_000, limit=1_000)
+
+    found = [f["properties"] for f in everything if f["properties"]["code"] == "F10"]
+    assert [(0, "full", "b")] == [(p["available"], p["status"], p["source"]) for p in found]
+    assert "F10" not in {f["properties"]["code"] for f in free}
+
+
+def test_a_new_ttl_holds_for_the_figure_that_is_there(
+    client: TestClient, observer: dict[str, str]
+) -> None:
+    client.post("/observations", json=figure("F11", 9, age_s=500, ttl_s=600), headers=observer)
+    late = figure("F11", 8, age_s=5_000, ttl_s=100)
+    client.post("/observations", json=late, headers=observer)
+
+    found = nearest(client, radius_m=50_000, limit=1_000)
+
+    properties = next(f["properties"] for f in found if f["properties"]["code"] == "F11")
+    assert properties["freshness"] == "expired"
+
+
+def test_a_version_that_will_end_is_found_with_its_figure(
+    city: City, client: TestClient, observer: dict[str, str]
+) -> None:
+    here = (114.35, 22.75)
+    city.publish("facilities", [facility("END", *here, name="now")])
+    client.post("/observations", json=figure("END", 5), headers=observer)
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    city.publish("facilities", [facility("END", *here, name="then")], valid_from=tomorrow)
+
+    query = f"lon={here[0]}&lat={here[1]}&radius_m=100&min_available=1"
+    found = client.get(f"/availability?{query}").json()["features"]
+
+    assert [("now", 5)] == [(f["properties"]["name"], f["properties"]["available"]) for f in found]
+    assert client.get(f"/availability/{found[0]['id']}").json()["properties"]["name"] == "now"
+
+
+def test_the_search_reads_the_index_that_knows_the_kind(city: City) -> None:
+    statement = nearest_statement(Clearance.PUBLIC, by_kind=True, enough_free=True)
+    asked = NearestQuery(*HERE, 5_000, datetime.now(UTC), kind="library", min_available=1)
+    with psycopg.connect(city.address.libpq_url(Role.READ_PUBLIC)) as connection:
+        connection.execute("SET plan_cache_mode = force_generic_plan")
+        explained = f"EXPLAIN (FORMAT JSON) {statement}"
+        found = connection.execute(explained, nearest_parameters(asked, 24), prepare=True)
+        plan = str(found.fetchone())
+
+    assert "facilities_0_nearest" in plan
+    assert "series_status_newest" in plan
 
 
 @pytest.mark.parametrize(

@@ -461,6 +461,8 @@ def test_a_reader_starts_read_only_and_bounded_in_its_own_schema(durable: Cluste
     assert "on" == ask(durable, role, "SHOW transaction_read_only")
     assert "10s" == ask(durable, role, "SHOW statement_timeout")
     assert "30s" == ask(durable, role, "SHOW idle_in_transaction_session_timeout")
+    assert "off" == ask(durable, role, "SHOW jit")
+    assert "0" == ask(durable, role, "SHOW max_parallel_workers_per_gather")
     assert "read_government, public" == ask(durable, role, "SHOW search_path")
 
 

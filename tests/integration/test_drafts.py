@@ -18,7 +18,7 @@ from layers.drafts import Apart
 from layers.publish import Publication
 from layers.roles import Role, reader_role
 from loaders.staging import drop_leftovers
-from tests.support import City, pipe, publish_rows, stage_rows
+from tests.support import City, facility, pipe, publish_rows, stage_rows
 
 WATER, GAS = 2, 3
 ROWS = [
@@ -42,13 +42,15 @@ def empty(city: City) -> Iterator[None]:
         assert [] == left.all()
 
 
-def publish_apart(city: City, rows: list[dict[str, Any]] = ROWS, least: int = 1) -> Publication:
+def publish_apart(
+    city: City, rows: list[dict[str, Any]] = ROWS, least: int = 1, layer: str = "pipelines"
+) -> Publication:
     apart = Apart(partial(city.address.connect, Role.LOADER), least_rows=least)
     with city.address.connect(Role.LOADER) as connection:
-        load_id = stage_rows(connection, "pipelines", rows)
+        load_id = stage_rows(connection, layer, rows)
         connection.commit()
         try:
-            done = publish_rows(connection, "pipelines", load_id=load_id, apart=apart)
+            done = publish_rows(connection, layer, load_id=load_id, apart=apart)
             connection.commit()
         finally:
             connection.rollback()
@@ -124,6 +126,18 @@ def test_each_level_sees_of_a_draft_what_it_may(city: City) -> None:
     for level in Clearance:
         with pytest.raises(DBAPIError, match="permission denied"):
             read(city, reader_role(level), f"SELECT count(*) FROM city.pipelines_{GAS}")
+
+
+def test_a_search_reads_facilities_from_a_draft(city: City) -> None:
+    oid = "SELECT 'city.facilities_0'::regclass::oid"
+    before = read(city, Role.OWNER, oid)
+
+    publish_apart(city, [facility("D1", 114.05, 22.55)], layer="facilities")
+
+    assert before != read(city, Role.OWNER, oid)
+    for level in Clearance:
+        found = "SELECT code, live_available FROM facilities_live_0"
+        assert [("D1", None)] == read(city, reader_role(level), found)
 
 
 def test_what_is_published_later_finds_the_rows_of_a_draft(city: City) -> None:

@@ -111,6 +111,24 @@ def test_a_database_that_goes_is_503_and_that_returns_is_used_again(
     assert before.json()["features"] == back.json()["features"]
 
 
+def test_a_restart_of_the_database_is_not_noticed(
+    cluster: Cluster, city: City, service: Service
+) -> None:
+    city.publish("parcels", [parcel("R", 114.05, 22.55)])
+    paths = (
+        "/collections/parcels/items",
+        "/tiles/parcels/10/836/446.mvt",
+        "/availability?lon=114&lat=22",
+    )
+    before = [service.get(path).status_code for path in paths]
+
+    cluster.stop()
+    cluster.ensure_running()
+
+    assert before == [service.get(path).status_code for path in paths]
+    assert all(status < 300 for status in before)
+
+
 def test_a_misspelt_setting_is_refused() -> None:
     environment = os.environ | {"GEOSERVICE_TILE__BUFER": "1"}
     command = [sys.executable, "-P", "-m", "geoservice", "db", "status"]

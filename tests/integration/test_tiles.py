@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import UTC, datetime
+
 import mapbox_vector_tile
 import morecantile
 import pytest
+from psycopg import AsyncConnection
 from starlette.testclient import TestClient
 
 from layers.access import Clearance
+from layers.registry import get_layer
+from layers.roles import Role
 from tests.conftest import KeyMaker
 from tests.support import City, facility, parcel, pipe
+from tiles.matrix import TileAddress
+from tiles.vector import TileOptions, render_layer
 
 WEB_MERCATOR = morecantile.tms.get("WebMercatorQuad")
 
@@ -70,6 +78,27 @@ def test_ids_in_tiles_are_those_of_features(client: TestClient) -> None:
 
     feature = mapbox_vector_tile.decode(tile.content)["facilities"]["features"][0]
     assert items["features"][0]["id"] == feature["id"]
+
+
+def test_tiles_come_from_a_prepared_statement_with_one_plan(city: City) -> None:
+    tile = WEB_MERCATOR.tile(114.0505, 22.5505, 14)
+    address = TileAddress(14, tile.x, tile.y)
+
+    async def plans() -> list[tuple[int, int]]:
+        url = city.address.libpq_url(Role.READ_PUBLIC)
+        async with await AsyncConnection.connect(url, autocommit=True) as connection:
+            for _ in range(10):
+                now = datetime.now(UTC)
+                await render_layer(
+                    connection, get_layer("roads"), Clearance.PUBLIC, address, now, TileOptions()
+                )
+            found = await connection.execute(
+                "SELECT custom_plans, generic_plans FROM pg_prepared_statements"
+            )
+            return await found.fetchall()
+
+    # The server plans for the parameters five times, then once for all.
+    assert [(5, 5)] == asyncio.run(plans())
 
 
 def test_a_composite_holds_its_layers_in_order(client: TestClient) -> None:
@@ -143,6 +172,29 @@ def test_the_public_gets_no_pipes_and_government_only_the_open_ones(
     assert "private" in government.headers["cache-control"]
 
 
+def test_the_name_of_an_area_stands_in_one_tile_only(city: City, client: TestClient) -> None:
+    """A district over many tiles; its shape is in each of them, its name in one."""
+    city.publish("districts", [parcel("D1", 113.9, 22.5, size=0.08, name="南山区")])
+
+    tiles = WEB_MERCATOR.tiles(113.9, 22.5, 113.98, 22.58, [13])
+    contents = [client.get(f"/tiles/districts/13/{t.x}/{t.y}.mvt").content for t in tiles]
+    decoded = [mapbox_vector_tile.decode(content) for content in contents if content]
+
+    named = [tile["districts-labels"]["features"] for tile in decoded if "districts-labels" in tile]
+    assert len(decoded) > 8
+    assert ["南山区"] == [f["properties"]["name"] for features in named for f in features]
+    assert {"Point"} == {f["geometry"]["type"] for features in named for f in features}
+
+
+def test_tiles_hold_label_points_only_where_labels_are_drawn(client: TestClient) -> None:
+    far, near = (
+        mapbox_vector_tile.decode(client.get(tile_path("parcels", 114.0505, 22.5505, z)).content)
+        for z in (16, 17)
+    )
+
+    assert (["parcels"], ["parcels", "parcels-labels"]) == (list(far), list(near))
+
+
 def test_tilejson_names_the_layers_and_only_fields_that_tiles_hold(client: TestClient) -> None:
     document = client.get("/tiles/parcels,facilities.json").json()
 
@@ -152,7 +204,7 @@ def test_tilejson_names_the_layers_and_only_fields_that_tiles_hold(client: TestC
     for vector_layer in document["vector_layers"]:
         held = {
             name
-            for feature in decoded[vector_layer["id"]]["features"]
+            for feature in decoded.get(vector_layer["id"], {"features": []})["features"]
             for name in feature["properties"]
         }
         assert held <= set(vector_layer["fields"])

@@ -42,6 +42,15 @@ export function fetchAvailability(
   return getJson<AvailabilityCollection>(`/availability?${query}`, { signal });
 }
 
+/** Whether the service and its database answer. */
+export async function isServiceReady(): Promise<boolean> {
+  try {
+    return (await fetch(serviceUrl('/readyz'), { cache: 'no-store' })).ok;
+  } catch {
+    return false;
+  }
+}
+
 /** Why something failed, in a few words for the reader. */
 export function reasonOf(error: unknown): string {
   const status = statusOf(error);

@@ -34,10 +34,13 @@ export const SWATCHES: Record<DisplayState, Swatch> = {
   available: { fill: '#009e73', ring: '#ffffff' },
   almostFull: { fill: '#e69f00', ring: '#ffffff' },
   full: { fill: '#d1341f', ring: '#ffffff' },
-  closed: { fill: '#4a4f57', ring: '#ffffff' },
+  closed: { fill: '#6b7280', ring: '#ffffff' },
   stale: { fill: '#c3c8ce', ring: '#009e73' },
   unknown: { fill: '#ffffff', ring: '#7b828c' },
 };
+
+/** A facility of which nothing was asked: a place on the map, without a word on what is free. */
+export const NOT_ASKED: Swatch = { fill: '#7d94ab', ring: '#ffffff' };
 
 export const STATE_TITLES: Record<DisplayState, MessageKey> = {
   available: 'stateAvailable',

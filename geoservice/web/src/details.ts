@@ -3,7 +3,7 @@
 import type { Map as CityMap, Point } from 'maplibre-gl';
 import { fetchItem, isAbort, reasonOf } from './api.ts';
 import { tabulate, type AttributeRow } from './attributes.ts';
-import { type Catalogue, layerTitle, LIVE_LAYER } from './catalogue.ts';
+import { attributeOf, type Catalogue, layerTitle, LIVE_LAYER } from './catalogue.ts';
 import { element, fillWith } from './dom.ts';
 import { leaveOnRefusal } from './failures.ts';
 import { formatInstant, formatInterval } from './format.ts';
@@ -141,11 +141,14 @@ export class Details {
     return layerTitle(this.#parts.catalogue, layer);
   }
 
-  /** What to call a feature: its name, else its code, else its number. */
+  /** What to call a feature: its name, else its code, else its kind and number. */
   #name(hit: Hit): string {
     const properties = this.#item?.properties ?? hit.properties;
-    const name = properties['name'] ?? properties['code'];
-    return name ? String(name) : `${t('feature')} ${hit.id ?? ''}`;
+    const name = properties['name'] || properties['code'];
+    if (name) return String(name);
+    const codes = attributeOf(this.#parts.catalogue, hit.layer, 'kind')?.codes;
+    const kind = codes?.[String(properties['kind'])];
+    return `${kind ? inLanguage(kind) : t('feature')} ${hit.id ?? ''}`;
   }
 
   #pager(): HTMLElement {

@@ -60,9 +60,19 @@ export function inOtherLanguage(title: Title): string {
   return other === inLanguage(title) ? '' : other;
 }
 
+/** A text of the page in the language that was not chosen; empty where it says nothing new. */
+export function inOther(key: MessageKey): string {
+  return inOtherLanguage(MESSAGES[key]);
+}
+
 /** Words one after another, as the language separates them. */
 export function listOf(words: string[]): string {
   return words.join(current === 'zh' ? '、' : ', ');
+}
+
+/** Words of the other language one after another. */
+export function otherListOf(words: string[]): string {
+  return words.join(current === 'zh' ? ', ' : '、');
 }
 
 /** BCP 47 tag for `Intl` and the `lang` attribute. */

@@ -7,9 +7,10 @@ import { inLanguage, inOtherLanguage, onLanguage, otherLocale, t } from './i18n.
 import { type LegendRow, legendRows } from './legend.ts';
 import type { LiveAvailability } from './live.ts';
 import { createLiveLegend } from './live-legend.ts';
-import { legendSwatch } from './swatches.ts';
+import { legendItem, legendSwatch } from './swatches.ts';
 import type { LayerDescription } from './types.ts';
 import type { Visibility } from './visibility.ts';
+import { zoomInButton } from './zoom-in.ts';
 
 /** Longer legends are folded until they are asked for. */
 const MAX_OPEN_ROWS = 10;
@@ -32,6 +33,7 @@ export function createLayerList(host: HTMLElement, parts: LayerListParts): void 
     updateHints();
   });
   map.on('zoom', updateHints);
+  parts.visibility.onChange(updateHints);
 }
 
 function groupElement({ title, layers }: LayerGroup, parts: LayerListParts): HTMLElement {
@@ -91,46 +93,39 @@ function clearanceBadge({ clearance }: LayerDescription): HTMLElement | null {
   return element('span', { class: `badge ${clearance}` }, t(clearance));
 }
 
+/** Word that a layer is to be seen further in only; shown and hidden by `showZoomHints`. */
 function zoomHint(layer: LayerDescription, map: CityMap): HTMLElement {
-  const zoomIn = () => map.easeTo({ zoom: layer.minzoom + 0.1 });
-  const title = t('zoomInTo', { layer: inLanguage(layer.title) });
-  return element(
-    'p',
-    { class: 'zoom-hint', hidden: true },
-    t('zoomHint', { zoom: layer.minzoom }),
-    ' ',
-    element(
-      'button',
-      { type: 'button', class: 'link', 'aria-label': title, onclick: zoomIn },
-      t('zoomIn'),
-    ),
-  );
+  const hint = element('p', { class: 'zoom-hint', hidden: true }, t('zoomHint'), ' ');
+  hint.append(zoomInButton(map, layer.minzoom, t('zoomInTo', { layer: inLanguage(layer.title) })));
+  return hint;
 }
 
-function legendElement(layer: LayerDescription, { live }: LayerListParts): HTMLElement | null {
-  if (layer.name === LIVE_LAYER) return createLiveLegend(live);
+function legendElement(layer: LayerDescription, { live, map }: LayerListParts): HTMLElement | null {
+  if (layer.name === LIVE_LAYER) return createLiveLegend(live, layer, map);
   if (layer.legend.length <= 1) return null;
   const rows = legendRows(layer.legend);
+  const label = t('legendOf', { layer: inLanguage(layer.title) });
   return element(
     'details',
     { class: 'legend-fold', open: rows.length <= MAX_OPEN_ROWS },
-    element('summary', {}, t('legend')),
-    rowsElement(rows, t('legendOf', { layer: inLanguage(layer.title) })),
+    element('summary', { 'aria-label': label }, t('legend')),
+    rowsElement(rows, label),
   );
 }
 
 function rowsElement(rows: LegendRow[], label: string): HTMLElement {
-  const items = rows.map(({ look, text }) =>
-    element('li', {}, legendSwatch(look), element('span', {}, text)),
+  const items = rows.map(({ look, text, otherText }) =>
+    legendItem(legendSwatch(look), text, otherText),
   );
   return element('ul', { class: 'legend', 'aria-label': label }, ...items);
 }
 
+/** A layer that is empty at this zoom steps back, and says how to see it. */
 function showZoomHints(host: HTMLElement, zoom: number): void {
   for (const item of host.querySelectorAll<HTMLElement>('[data-minzoom]')) {
     const tooFar = zoom < Number(item.dataset['minzoom']);
     item.classList.toggle('too-far', tooFar);
     const hint = item.querySelector<HTMLElement>('.zoom-hint');
-    if (hint) hint.hidden = !tooFar;
+    if (hint) hint.hidden = !tooFar || !item.querySelector<HTMLInputElement>('input')?.checked;
   }
 }

@@ -1,6 +1,6 @@
 /** Legends as rows: one for each look, for what looks the same need not be drawn twice. */
 
-import { inLanguage, listOf } from './i18n.ts';
+import { inLanguage, inOtherLanguage, listOf, otherListOf } from './i18n.ts';
 import type { LegendEntry } from './types.ts';
 
 export interface LegendRow {
@@ -8,6 +8,8 @@ export interface LegendRow {
   look: LegendEntry;
   /** What all is drawn like this. */
   text: string;
+  /** The same in the other language. */
+  otherText: string;
 }
 
 /** The rows of a legend, in the order in which their looks first come. */
@@ -19,6 +21,9 @@ export function legendRows(entries: LegendEntry[]): LegendRow[] {
   }
   return [...byLook.values()].flatMap((alike) => {
     const [look] = alike;
-    return look ? [{ look, text: listOf(alike.map(({ label }) => inLanguage(label))) }] : [];
+    if (!look) return [];
+    const labels = alike.map(({ label }) => label);
+    const text = listOf(labels.map(inLanguage));
+    return [{ look, text, otherText: otherListOf(labels.map(inOtherLanguage).filter(Boolean)) }];
   });
 }

@@ -1,7 +1,7 @@
 /** How circles follow the feature state that `live.ts` sets: the same swatches as the legend. */
 
 import type { CircleLayerSpecification, ExpressionSpecification } from 'maplibre-gl';
-import { type DisplayState, statusColor, SWATCHES } from './availability.ts';
+import { type DisplayState, NOT_ASKED, statusColor, SWATCHES } from './availability.ts';
 import type { Status } from './types.ts';
 
 type CirclePaint = NonNullable<CircleLayerSpecification['paint']>;
@@ -14,7 +14,7 @@ const STATES = Object.keys(SWATCHES) as DisplayState[];
 export function livePaint(): PaintEntry[] {
   const fills = STATES.flatMap((state) => [state, SWATCHES[state].fill]);
   const rings = STATUSES.flatMap((status) => [status, statusColor(status)]);
-  const fill = matching('state', fills, SWATCHES.unknown.fill);
+  const fill = matching('state', fills, NOT_ASKED.fill);
   const lastKnown = matching('status', rings, SWATCHES.unknown.ring);
   const ring = matching('state', ['stale', lastKnown, 'unknown', SWATCHES.unknown.ring], '#ffffff');
   return [
@@ -29,9 +29,9 @@ export function livePaint(): PaintEntry[] {
 /** Small where many facilities share the screen, yet never too small to tell colours apart. */
 function byZoom(valueAt: (factor: number) => Output): ExpressionSpecification {
   const stops = [
-    [10, 0.45],
-    [13, 0.65],
-    [16, 1],
+    [12, 0.35],
+    [14, 0.55],
+    [16, 0.95],
     [19, 1.6],
   ] as const;
   const values = stops.flatMap(([zoom, factor]) => [zoom, valueAt(factor)]);
@@ -40,17 +40,18 @@ function byZoom(valueAt: (factor: number) => Output): ExpressionSpecification {
 
 /** Facilities of which nothing is known step back behind those that have something to tell. */
 function radius(factor: number): ExpressionSpecification {
-  return matching('state', ['unknown', 5 * factor], 7 * factor);
+  const told = STATES.filter((state) => state !== 'unknown').flatMap((s) => [s, 7 * factor]);
+  return matching('state', ['unknown', 5 * factor, ...told], 4 * factor);
 }
 
 /** The ring carries meaning for stale and unknown facilities, so it is wider there. */
 function ringWidth(factor: number): ExpressionSpecification {
-  return matching('state', ['stale', 2.5 * factor, 'unknown', 2 * factor], 1.5 * factor);
+  return matching('state', ['stale', 2.5 * factor, 'unknown', 2 * factor], 1.2 * factor);
 }
 
 type Output = string | number | ExpressionSpecification;
 
 function matching(key: string, cases: Output[], otherwise: Output): ExpressionSpecification {
-  const input = ['coalesce', ['feature-state', key], 'unknown'];
+  const input = ['coalesce', ['feature-state', key], 'not asked'];
   return ['match', input, ...cases, otherwise] as unknown as ExpressionSpecification;
 }

@@ -8,6 +8,7 @@ import {
   displayState,
   MAX_RADIUS_M,
   MAX_RESULTS,
+  tellableStatus,
 } from './availability.ts';
 import { type Catalogue, LIVE_LAYER } from './catalogue.ts';
 import { leaveOnRefusal } from './failures.ts';
@@ -16,9 +17,10 @@ import type { Availability, AvailabilityFeature } from './types.ts';
 import type { Visibility } from './visibility.ts';
 
 const REFRESH_MS = 30_000;
+const RETRY_MS = 10_000;
 const SETTLE_MS = 400;
 /** After so many failed refreshes in a row nothing is said about any facility any more. */
-const FAILURES_UNTIL_EXPIRED = 3;
+const FAILURES_UNTIL_EXPIRED = 6;
 
 /** A figure and when it arrived here (milliseconds since 1970). */
 export interface Reading {
@@ -28,9 +30,11 @@ export interface Reading {
 }
 
 export interface LiveSummary {
-  phase: 'off' | 'loading' | 'ready' | 'failed';
+  phase: 'off' | 'too far' | 'loading' | 'ready' | 'failed';
   /** When the figures on the map arrived; null before the first. */
   received_at_ms: number | null;
+  /** Age of the oldest figure in view that still tells something; null where none does. */
+  oldest_s: number | null;
   /** Facilities in view by state. */
   counts: Map<DisplayState, number>;
   /** Whether there were more facilities than one answer holds. */
@@ -109,14 +113,22 @@ export class LiveAvailability {
   }
 
   #isWanted(): boolean {
-    const minzoom = this.#catalogue.byName.get(LIVE_LAYER)?.minzoom ?? 0;
-    const isDrawn = this.#visibility.isOn(LIVE_LAYER) && this.#map.getZoom() >= minzoom;
-    return isDrawn && document.visibilityState === 'visible';
+    return this.#visibility.isOn(LIVE_LAYER) && document.visibilityState === 'visible';
+  }
+
+  /** Whether the view holds more facilities than can be asked for; then none is. */
+  #isTooFar(): boolean {
+    const layer = this.#catalogue.byName.get(LIVE_LAYER);
+    return this.#map.getZoom() < (layer?.live_minzoom ?? layer?.minzoom ?? 0);
   }
 
   async #refresh(): Promise<void> {
     this.#request.abort();
     if (!this.#isWanted()) return this.#tell({ ...this.#summary, phase: 'off' });
+    if (this.#isTooFar()) {
+      this.#draw([]);
+      return this.#tell(summaryOf('too far', []));
+    }
     this.#request = new AbortController();
     if (this.#readings.size === 0) this.#tell({ ...this.#summary, phase: 'loading' });
     try {
@@ -125,7 +137,7 @@ export class LiveAvailability {
       if (isAbort(error) || leaveOnRefusal(error)) return;
       this.#fail(reasonOf(error));
     }
-    this.#schedule(REFRESH_MS);
+    this.#schedule(this.#failures > 0 ? RETRY_MS : REFRESH_MS);
   }
 
   async #ask(signal: AbortSignal): Promise<void> {
@@ -195,6 +207,18 @@ function featureOf(id: number): { source: string; sourceLayer: string; id: numbe
   return { source: LIVE_LAYER, sourceLayer: LIVE_LAYER, id };
 }
 
+/** The greatest age among figures that are not expired; null where there is none. */
+export function oldestAge(readings: Reading[]): number | null {
+  const told = readings.filter(({ availability: { status, freshness } }) => {
+    return tellableStatus(status, freshness) !== 'unknown';
+  });
+  const ages = told.flatMap((reading) => {
+    const { age_s } = reading.availability;
+    return age_s === null ? [] : [age_s + elapsedSince(reading)];
+  });
+  return ages.length > 0 ? Math.max(...ages) : null;
+}
+
 function summaryOf(phase: LiveSummary['phase'], readings: Reading[]): LiveSummary {
   const counts = new Map<DisplayState, number>();
   for (const { availability } of readings) {
@@ -202,5 +226,6 @@ function summaryOf(phase: LiveSummary['phase'], readings: Reading[]): LiveSummar
     counts.set(state, (counts.get(state) ?? 0) + 1);
   }
   const bounds = { truncated: false, bounded: false };
-  return { phase, received_at_ms: null, counts, ...bounds, reason: '' };
+  const oldest_s = oldestAge(readings);
+  return { phase, received_at_ms: null, oldest_s, counts, ...bounds, reason: '' };
 }

@@ -3,6 +3,7 @@
 import {
   AttributionControl,
   Map as CityMap,
+  type MapOptions,
   NavigationControl,
   type PaddingOptions,
   type RequestParameters,
@@ -14,7 +15,9 @@ import { authorization, serviceUrl } from './api.ts';
 import { onLanguage, t } from './i18n.ts';
 import type { MessageKey } from './messages.ts';
 import { CoordinateReadout } from './readout.ts';
-import type { CityStyle } from './types.ts';
+import type { CityDescription, CityStyle } from './types.ts';
+
+type ViewOptions = Pick<MapOptions, 'bounds' | 'fitBoundsOptions' | 'center' | 'zoom'>;
 
 /** Fonts of the reader's machine that hold Chinese: the style needs no glyph server. */
 const CHINESE_FONTS =
@@ -40,8 +43,7 @@ export function createMap(container: HTMLElement, style: CityStyle): CityMap {
   const map = new CityMap({
     container,
     style,
-    bounds: style.metadata['geoservice:city'].extent,
-    fitBoundsOptions: { padding: freePadding(container) },
+    ...openingView(style.metadata['geoservice:city'], container),
     hash: 'map',
     maxZoom: 22,
     maxPitch: 60,
@@ -52,6 +54,13 @@ export function createMap(container: HTMLElement, style: CityStyle): CityMap {
   addControls(map);
   onLanguage(() => labelControls(container));
   return map;
+}
+
+/** Where the map opens when the address does not say. */
+function openingView({ view, extent }: CityDescription, container: HTMLElement): ViewOptions {
+  if (!view) return { bounds: extent, fitBoundsOptions: { padding: freePadding(container) } };
+  const [lon, lat, zoom] = view;
+  return { center: [lon, lat], zoom };
 }
 
 /** Room around the city, and for the panel where it lies beside the map. */

@@ -4,7 +4,7 @@ import type { Title } from './types.ts';
 
 export const MESSAGES = {
   service: { zh: '时空信息云服务平台', en: 'Spatio-temporal City Information Service' },
-  serviceShort: { zh: '时空信息云服务平台', en: 'City Information Service' },
+  serviceShort: { zh: '时空信息云服务平台', en: 'City Information' },
   language: { zh: '语言', en: 'Language' },
 
   layers: { zh: '图层', en: 'Layers' },
@@ -20,8 +20,8 @@ export const MESSAGES = {
   otherGroup: { zh: '其他', en: 'Other' },
   legend: { zh: '图例', en: 'Legend' },
   legendOf: { zh: '{layer}图例', en: 'Legend of {layer}' },
-  zoomHint: { zh: '放大到 {zoom} 级后显示', en: 'Shown from zoom {zoom}' },
-  zoomIn: { zh: '放大到可见', en: 'Zoom in' },
+  zoomHint: { zh: '此级别不显示', en: 'Not shown this far out.' },
+  zoomIn: { zh: '放大查看', en: 'Zoom in to see' },
   zoomInTo: { zh: '放大到{layer}可见的级别', en: 'Zoom in until {layer} is shown' },
 
   public: { zh: '公开', en: 'Public' },
@@ -101,29 +101,32 @@ export const MESSAGES = {
 
   live: { zh: '实时空位', en: 'Live availability' },
   liveAsOf: {
-    zh: '视野内 {time} 的状态，每 30 秒更新',
-    en: 'In view at {time}, refreshed every 30 s',
+    zh: '视野内设施，{time} 读取，每 30 秒更新',
+    en: 'In view, read at {time}, refreshed every 30 s',
   },
+  liveOldest: { zh: '最旧的数据：{age}', en: 'Oldest figure: {age}' },
+  liveTooFar: { zh: '再放大才显示实时状态', en: 'Live states are shown further in.' },
   liveLoading: { zh: '正在读取实时数据…', en: 'Reading live data…' },
   liveFailed: {
     zh: '实时数据读取失败（{reason}），图上状态已按过时显示。',
     en: 'Live data could not be read ({reason}); states on the map are shown as out of date.',
   },
   liveTruncated: {
-    zh: '只含离中心最近的 {count} 处，其余按未知显示。',
-    en: 'Only the {count} nearest to the centre; the others are shown as unknown.',
+    zh: '只查询离中心最近的 {count} 处。',
+    en: 'Only the {count} nearest to the centre were asked for.',
   },
   liveBounded: {
-    zh: '只含中心 {distance} 范围内的设施。',
-    en: 'Only within {distance} of the centre.',
+    zh: '只查询中心 {distance} 范围内的设施。',
+    en: 'Only those within {distance} of the centre were asked for.',
   },
   liveMissing: { zh: '暂无实时数据', en: 'No live figure' },
   stateAvailable: { zh: '有空位', en: 'Free places' },
   stateAlmostFull: { zh: '即将满', en: 'Almost full' },
   stateFull: { zh: '已满', en: 'Full' },
   stateClosed: { zh: '关闭', en: 'Closed' },
-  stateStale: { zh: '数据较旧（环色为最后状态）', en: 'Out of date (ring: last known state)' },
+  stateStale: { zh: '数据较旧，环为旧状态', en: 'Out of date, ring: last state' },
   stateUnknown: { zh: '未知', en: 'Unknown' },
+  stateNotAsked: { zh: '未查询', en: 'Not asked for' },
   freshnessFresh: { zh: '数据新', en: 'fresh' },
   freshnessStale: { zh: '数据较旧', en: 'out of date' },
   freshnessExpired: { zh: '数据过期', en: 'expired' },

@@ -8,8 +8,6 @@ export interface Notice {
   text: () => string;
   /** Adds a button that dismisses the notice and tries again. */
   retry?: () => void;
-  /** Called when the reader dismisses the notice, after `retry` where they chose that. */
-  dismissed?: () => void;
 }
 
 const notices = new Map<string, Notice>();
@@ -20,10 +18,8 @@ export function showNotice(id: string, notice: Notice): void {
   renderNotices();
 }
 
-function dismissNotice(id: string): void {
-  notices.get(id)?.dismissed?.();
-  notices.delete(id);
-  renderNotices();
+export function dismissNotice(id: string): void {
+  if (notices.delete(id)) renderNotices();
 }
 
 /** Prepares the places for messages; to be called once, before anything can go wrong. */

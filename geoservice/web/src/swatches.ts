@@ -1,7 +1,8 @@
 /** The small drawings that explain colours. */
 
 import { type DisplayState, SWATCHES } from './availability.ts';
-import { drawing } from './dom.ts';
+import { drawing, element } from './dom.ts';
+import { otherLocale } from './i18n.ts';
 import type { LegendEntry } from './types.ts';
 
 const WIDTH = 26;
@@ -28,6 +29,22 @@ export function legendSwatch({ shape, color }: LegendEntry): SVGSVGElement {
   return dot(color, '#5b6470', 0.8);
 }
 
+/** A row of a legend: what it looks like, what it means in both languages, and perhaps a count. */
+export function legendItem(
+  swatch: SVGSVGElement,
+  text: string,
+  otherText: string,
+  count: string | null = null,
+): HTMLLIElement {
+  return element(
+    'li',
+    {},
+    swatch,
+    element('span', {}, text, ' ', otherText && element('small', { lang: otherLocale() }, otherText)),
+    count !== null && element('b', {}, count),
+  );
+}
+
 /**
  * The dot of a state of live availability, as the map draws it.
  *
@@ -45,7 +62,8 @@ export function isPale(color: string): boolean {
   return 0.2126 * r + 0.7152 * g + 0.0722 * b > 205;
 }
 
-function dot(fill: string, stroke: string, width: number): SVGSVGElement {
-  const circle = { cx: WIDTH / 2, cy: HEIGHT / 2, r: 5.5, fill, stroke, 'stroke-width': width };
+/** A dot with a ring, `radius` pixels wide. */
+export function dot(fill: string, stroke: string, width: number, radius = 5.5): SVGSVGElement {
+  const circle = { cx: WIDTH / 2, cy: HEIGHT / 2, r: radius, fill, stroke, 'stroke-width': width };
   return drawing(WIDTH, HEIGHT, ['circle', circle]);
 }

@@ -36,6 +36,8 @@ export interface LayerDescription {
   geometry_type: string;
   clearance: Clearance;
   minzoom: number;
+  /** Zoom from which live figures are asked for; only of a layer that has them. */
+  live_minzoom?: number;
   legend: LegendEntry[];
   attributes: AttributeDescription[];
 }
@@ -44,6 +46,8 @@ export interface CityDescription {
   name: Title;
   /** West, south, east, north in degrees. */
   extent: [number, number, number, number];
+  /** Longitude, latitude and zoom at which the map opens; the whole extent where it is missing. */
+  view?: [number, number, number];
   /** IANA name, such as `Asia/Shanghai`; the browser's own zone where it is missing. */
   time_zone?: string;
 }

@@ -5,10 +5,11 @@ import {
   availabilityParameters,
   displayState,
   freeText,
+  NOT_ASKED,
   tellableStatus,
 } from '../src/availability.ts';
 import { setLanguage } from '../src/i18n.ts';
-import { degrade } from '../src/live.ts';
+import { degrade, oldestAge } from '../src/live.ts';
 import { livePaint } from '../src/live-paint.ts';
 import type { Availability, Freshness, Status } from '../src/types.ts';
 
@@ -63,7 +64,25 @@ describe('honesty', () => {
       degrade([reading, expired], failures).map(({ availability }) => availability.freshness);
 
     expect(freshness(1)).toEqual(['stale', 'expired']);
-    expect(freshness(3)).toEqual(['expired', 'expired']);
+    expect(freshness(6)).toEqual(['expired', 'expired']);
+  });
+});
+
+describe('oldestAge', () => {
+  const aged = (age_s: number | null, freshness: Freshness) => ({
+    availability: { ...LIBRARY, age_s, freshness },
+    position: new LngLat(0, 0),
+    received_at_ms: Date.now(),
+  });
+
+  test('is that of the oldest figure that still says something', () => {
+    const readings = [aged(30, 'fresh'), aged(400, 'stale'), aged(9000, 'expired')];
+
+    expect(oldestAge(readings)).toBeCloseTo(400, 0);
+  });
+
+  test('is nothing where no figure does', () => {
+    expect(oldestAge([aged(9000, 'expired'), aged(null, 'unknown')])).toBeNull();
   });
 });
 
@@ -106,11 +125,11 @@ describe('availabilityParameters', () => {
   });
 });
 
-test('the paint names each state once and ends in the look of the unknown', () => {
+test('the paint names each state once and ends in the look of what was not asked for', () => {
   const fill = livePaint().find(([property]) => property === 'circle-color')?.[1] as unknown[];
   const states = fill.slice(2, -1).filter((_, index) => index % 2 === 0);
 
   expect(new Set(states).size).toBe(states.length);
   expect(states).toContain('stale');
-  expect(fill.at(-1)).toBe('#ffffff');
+  expect(fill.at(-1)).toBe(NOT_ASKED.fill);
 });

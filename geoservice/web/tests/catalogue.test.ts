@@ -95,6 +95,16 @@ describe('legends', () => {
     ]);
 
     expect(rows.map(({ text }) => text)).toEqual(['配水、中水', '雨水']);
+    expect(rows.map(({ otherText }) => otherText)).toEqual(['', '']);
+  });
+
+  test('a row says in both languages what it stands for', () => {
+    const water = { label: { en: 'Water supply', zh: '给水' }, color: '#00ffff' };
+
+    expect(legendRows([{ ...water, shape: 'line' }])[0]).toMatchObject({
+      text: '给水',
+      otherText: 'Water supply',
+    });
   });
 
   test('pale colours are told from those that stand out on white', () => {
