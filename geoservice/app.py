@@ -14,7 +14,7 @@ from geoservice.api.parameters import refuse_unknown_parameters
 from geoservice.auth import Gate
 from geoservice.db import Database, DatabaseAddress
 from geoservice.hours import CityHours
-from geoservice.middleware import BodyLimit, RequestContext
+from geoservice.middleware import BodyLimit, HeadAnswers, RequestContext
 from geoservice.problems import install_problem_handlers
 from geoservice.settings import Settings
 
@@ -55,5 +55,6 @@ def create_app(settings: Settings) -> FastAPI:
     webmap.mount_assets(app)
     install_problem_handlers(app)
     app.add_middleware(BodyLimit, max_body_bytes=settings.http.max_body_bytes)
+    app.add_middleware(HeadAnswers)
     app.add_middleware(RequestContext)
     return app

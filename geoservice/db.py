@@ -13,13 +13,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, NullPool, create_engine, event, make_url
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from geoservice.cluster import Cluster
 from geoservice.readers import ReaderPool, is_stale
 from geoservice.settings import DatabaseSettings
 from layers.access import Access
+from layers.errors import DatabaseUnavailable
 from layers.roles import READERS, Role, reader_role, role_name
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ _CONNECT_OPTIONS = {
     "application_name": APPLICATION_NAME,
     "connect_timeout": 5,
 }
+
+_COMMAND_CONNECT_TIMEOUT_S = 10
+"""How long a command waits for an address that does not answer, such as behind a firewall."""
 
 
 class DatabaseAddress:
@@ -60,7 +64,8 @@ class DatabaseAddress:
             return make_url(self.cluster.url(self.database, name)).set(
                 drivername="postgresql+psycopg"
             )
-        assert_given = self._given or URL.create("postgresql")
+        # An address without a database would mean one with the name of the user.
+        assert_given = (self._given or URL.create("postgresql")).set(database=self.database)
         if role is Role.OWNER:
             return assert_given.set(drivername="postgresql+psycopg")
         password = self._settings.role_password
@@ -76,28 +81,55 @@ class DatabaseAddress:
 
     @contextmanager
     def connect(self, role: Role) -> Iterator[Connection]:
-        """One connection for a command; closed at the end, rolled back unless committed."""
-        engine = create_engine(self.url(role), poolclass=NullPool)
-        with engine.connect() as connection:
+        """One connection for a command; closed at the end, rolled back unless committed.
+
+        Raises:
+            DatabaseUnavailable: nobody answers, or the role is not let in.
+        """
+        engine = create_engine(
+            self.url(role),
+            poolclass=NullPool,
+            connect_args={"connect_timeout": _COMMAND_CONNECT_TIMEOUT_S},
+        )
+        try:
+            connection = engine.connect()
+        except DBAPIError as error:
+            raise self._unavailable(role, str(error.orig)) from error
+        with connection:
             yield connection
         engine.dispose()
 
     @contextmanager
     def connect_loader(self) -> Iterator[LoadConnections]:
-        """The connections that a load needs, all as the loader role."""
+        """The connections that a load needs, all as the loader role.
+
+        Raises:
+            DatabaseUnavailable: nobody answers, or the role is not let in.
+        """
         # Heavy to import, and only loads need it.
         import adbc_driver_postgresql
         from adbc_driver_manager import AdbcConnection
 
         from loaders.options import LoadConnections
 
+        # The first to connect is the one that waits for a bounded time and says what is wrong.
         with (
+            self.connect(Role.LOADER) as sql,
             adbc_driver_postgresql.connect(self.libpq_url(Role.LOADER)) as database,
             AdbcConnection(database) as bulk,
-            self.connect(Role.LOADER) as sql,
         ):
             bulk.set_autocommit(enabled=False)
             yield LoadConnections(sql, bulk, connect=partial(self.connect, Role.LOADER))
+
+    def _unavailable(self, role: Role, said: str) -> DatabaseUnavailable:
+        """What is told of a role that cannot connect; libpq gives the reason in its first line."""
+        url = self.url(role)
+        host = url.host or url.query.get("host") or "the default socket"
+        where = f"{host}:{url.port}" if url.port else host
+        reason = said.strip().partition("\n")[0] or "no answer"
+        hint = ". Is it running? geoservice up starts it" if self.cluster else ""
+        message = f"database {url.database} at {where}, as {url.username}: {reason}{hint}"
+        return DatabaseUnavailable(message)
 
 
 class Database:

@@ -1,4 +1,4 @@
-"""Around every request, in plain ASGI: a request id, one log line, bounds on the body."""
+"""Around every request, in plain ASGI: a request id, one log line, HEAD, bounds on the body."""
 
 from __future__ import annotations
 
@@ -57,6 +57,26 @@ class RequestContext:
                 status=status,
                 duration_ms=round((time.perf_counter() - started) * 1000, 1),
             )
+
+
+class HeadAnswers:
+    """Answers HEAD as GET without its content, which every resource must (RFC 9110, 9.1)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_without_content(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        await self._app({**scope, "method": "GET"}, receive, send_without_content)
 
 
 class BodyLimit:

@@ -154,6 +154,8 @@ def _http_error(request: Request, error: Exception) -> Response:
     response = problem_response(Problem(name, status, title), title.en, request)
     if isinstance(error, HTTPException) and error.headers:
         response.headers.update(error.headers)
+        if response.headers.get("Allow") == "GET":  # the router does not know of HeadAnswers
+            response.headers["Allow"] = "GET, HEAD"
     return response
 
 

@@ -43,7 +43,7 @@ def serve(settings: Settings) -> None:
         log_config=None,
         server_header=False,
         proxy_headers=True,
-        forwarded_allow_ips="127.0.0.1",
+        forwarded_allow_ips=settings.http.trusted_proxies,
         timeout_graceful_shutdown=settings.http.shutdown_s,
     )
 

@@ -9,11 +9,21 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from geoservice.cluster import Cluster
 from layers.city import CityFrame
@@ -87,6 +97,24 @@ class DatabaseSettings(_Section):
     )
     pool_size: int = Field(4, ge=1, le=64, description="Connections of a worker for each clearance")
 
+    @field_validator("url")
+    @classmethod
+    def _url_is_of_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
+        """Refuse an address that cannot be read, without showing it: it may hold a password."""
+        if value is None:
+            return value
+        try:
+            driver = make_url(value.get_secret_value()).drivername
+        except (ArgumentError, ValueError):
+            driver = ""
+        if driver not in ("postgresql", "postgres"):
+            message = (
+                "is no postgresql://USER:PASSWORD@HOST/DATABASE; signs such as @ : / and % in a "
+                "password are written as %40 %3A %2F %25"
+            )
+            raise ValueError(message)
+        return value
+
 
 class HttpSettings(_Section):
     """The HTTP service."""
@@ -95,9 +123,23 @@ class HttpSettings(_Section):
     port: int = Field(8000, ge=0, le=65535, description="Port to listen at; 0 takes a free one")
     workers: int = Field(1, ge=1, le=64, description="Worker processes")
     max_body_bytes: int = Field(5_000_000, ge=1_000, description="Largest request body, in bytes")
+    trusted_proxies: str = Field(
+        "127.0.0.1",
+        description="Addresses or networks, joined by commas, whose X-Forwarded-Proto and "
+        "X-Forwarded-For are believed; * believes everybody",
+    )
     shutdown_s: int = Field(
         10, ge=1, le=300, description="Seconds that open requests have at shutdown"
     )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _proxies_are_addresses(cls, value: str) -> str:
+        # The server would take anything else for the name of a socket, and never trust it.
+        for part in value.split(","):
+            if part.strip() not in ("", "*"):
+                ip_network(part.strip())
+        return value
 
 
 class TileSettings(_Section):
@@ -160,7 +202,20 @@ class Settings(BaseSettings):
             ValueError: a GEOSERVICE_ variable is no setting, or a value is not allowed.
         """
         refuse_unknown_variables(os.environ if environment is None else environment)
-        return cls()
+        try:
+            return cls()
+        except ValidationError as error:
+            raise ValueError(_described(error)) from None
+
+
+def _described(error: ValidationError) -> str:
+    """What is wrong with which settings, in one line and without their values."""
+    found = []
+    for one in error.errors(include_input=False, include_url=False, include_context=False):
+        name = "__".join(str(part) for part in one["loc"] if isinstance(part, str))
+        reason = one["msg"].removeprefix("Value error, ")
+        found.append(f"{ENV_PREFIX}{name.upper()}: {reason}")
+    return "; ".join(found)
 
 
 @cache

@@ -63,14 +63,23 @@ def sniff(path: Path, encoding: Encoding, max_fields: int) -> Dialect:
     """
     with path.open(encoding=encoding.name, newline="") as file:
         head = file.readline(_MAX_HEADER_CHARS)
-    counts = Counter({s: len(next(csv.reader([head], delimiter=s), [])) for s in _SEPARATORS})
+    counts = Counter({s: len(_fields(head, s)) for s in _SEPARATORS})
     separator, columns = counts.most_common(1)[0]
     if not head.strip():
         raise UnreadableSource(path, "is empty")
+    if columns == 0:
+        raise UnreadableSource(path, "its first line is no header: a name is longer than any is")
     if columns > max_fields:
         raise UnreadableSource(path, f"has {columns} columns, more than {max_fields}")
-    header = next(csv.reader([head.rstrip("\r\n")], delimiter=separator))
-    return Dialect(separator, _unique(header))
+    return Dialect(separator, _unique(_fields(head.rstrip("\r\n"), separator)))
+
+
+def _fields(line: str, separator: str) -> list[str]:
+    """The fields of a line; none where one is longer than a field may be."""
+    try:
+        return next(csv.reader([line], delimiter=separator), [])
+    except csv.Error:
+        return []
 
 
 def _unique(header: Sequence[str]) -> tuple[str, ...]:

@@ -1,15 +1,18 @@
 """Which encoding texts of a file have: what is said of it if that fits, else what the bytes show.
 
 An encoding counts only if it reads every byte of every text; so a ``.cpg`` that says UTF-8 over GBK
-bytes is passed over, and the report says so.
+bytes is passed over, and the report says so. Only the end of a text that fills its field may be
+half a character: that is where software which counts bytes has cut it.
 """
 
 from __future__ import annotations
 
 import codecs
+import re
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +22,9 @@ from layers.errors import UnreadableSource
 
 _BLOCK_BYTES = 4 * 1024 * 1024
 _DELETED = ord("*")
+_WHOLE_UTF8 = re.compile(
+    rb"[\xc3-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}"
+)
 
 _LANGUAGE_DRIVERS = {
     0x01: "cp437",
@@ -125,16 +131,26 @@ def dbf_encoding(dbf: Path, cpg: Path | None, said: str | None) -> Encoding:
     """
     texts = DbfTexts(dbf)
     if said is not None:
-        return _said(dbf, said, texts.decodes)
+        given = _said(dbf, said, lambda name: texts.count_cut(name) is not None)
+        return Encoding(given.name, given.found + _cut(texts.count_cut(given.name)))
     passed_over = ""
     for name, found in _claims(texts, cpg):
-        if texts.decodes(name):
-            return Encoding(name, found + passed_over)
+        cut = texts.count_cut(name)
+        if cut is not None:
+            return Encoding(name, found + _cut(cut) + passed_over)
         passed_over += f"; {found} says {name}, which does not read all texts"
     for name in ("utf-8", "gb18030"):
-        if texts.decodes(name):
-            return Encoding(name, "reads all texts" + passed_over)
+        cut = texts.count_cut(name)
+        # Half a character at the end of Latin letters is no sign of UTF-8 rather than of GB18030.
+        if cut is not None and (cut == 0 or name != "utf-8" or texts.has_whole_utf8):
+            return Encoding(name, "reads all texts" + _cut(cut) + passed_over)
     return Encoding("latin-1", "nothing else reads all texts" + passed_over)
+
+
+def _cut(count: int | None) -> str:
+    if not count:
+        return ""
+    return f"; of {count} texts cut in mid-character that character is left out"
 
 
 def _claims(texts: DbfTexts, cpg: Path | None) -> Iterator[tuple[str, str]]:
@@ -176,26 +192,38 @@ class DbfTexts:
                 self.spans.append(slice(start, start + width))
             start += width
 
-    def decodes(self, encoding: str) -> bool:
-        """Whether an encoding reads every name and every text."""
+    @cached_property
+    def has_whole_utf8(self) -> bool:
+        """Whether a text holds a whole character of UTF-8 that is more than a Latin letter."""
+        blocks = (block.tobytes() for block in self._text_blocks())
+        return any(_WHOLE_UTF8.search(block) for block in (*self.names, *blocks))
+
+    def count_cut(self, encoding: str) -> int | None:
+        """Number of texts whose last character is cut at the full width of their field.
+
+        Returns:
+            None where the encoding does not read a name, or a text before its last character.
+        """
+        count = 0
         try:
             for name in self.names:
                 name.decode(encoding)
             for block in self._text_blocks():
-                block.decode(encoding)
+                count += _count_cut(block, encoding)
         except UnicodeError:
-            return False
-        return True
+            return None
+        return count
 
     def count_deleted(self) -> int:
         """Number of records that are marked as deleted."""
         return sum(int((block[:, 0] == _DELETED).sum()) for block in self._records())
 
-    def _text_blocks(self) -> Iterator[bytes]:
+    def _text_blocks(self) -> Iterator[npt.NDArray[np.uint8]]:
+        """Texts of one field in blocks of shape (n, width of the field)."""
         for records in self._records():
             live = records[records[:, 0] != _DELETED]
             for span in self.spans:
-                yield live[:, span].tobytes()
+                yield live[:, span]
 
     def _records(self) -> Iterator[npt.NDArray[np.uint8]]:
         """Records in blocks of shape (n, record_bytes)."""
@@ -209,3 +237,26 @@ class DbfTexts:
                 whole = len(block) // width
                 left -= whole
                 yield np.frombuffer(block[: whole * width], np.uint8).reshape(whole, width)
+
+
+def _count_cut(texts: npt.NDArray[np.uint8], encoding: str) -> int:
+    """Number of texts that end in half a character.
+
+    Raises:
+        UnicodeError: a text is not in the encoding, or half a character stands elsewhere.
+    """
+    # The line's end keeps half a character from joining what follows.
+    fenced = np.pad(texts, ((0, 0), (0, 1)), constant_values=ord("\n"))
+    try:
+        fenced.tobytes().decode(encoding)
+    except UnicodeError:
+        pass
+    else:
+        return 0
+    decoder = codecs.getincrementaldecoder(encoding)()
+    count = 0
+    for text in texts:
+        decoder.reset()
+        decoder.decode(text.tobytes())
+        count += bool(decoder.getstate()[0])
+    return count

@@ -53,7 +53,7 @@ def parse_wkb(column: pa.Array, findings: Findings) -> GeometryArray:
     geometries: GeometryArray = shapely.from_wkb(values, on_invalid="ignore")
     for at in np.flatnonzero(shapely.is_missing(geometries)).tolist():
         if values[at] == CURVE:
-            findings.add(at, "curved_geometry: arcs and surfaces are not read, make them straight")
+            findings.add(at, "curved_geometry: meshes of surfaces are not read")
         elif values[at] is not None:
             findings.add(at, "invalid_geometry: it cannot be read")
     return geometries

@@ -73,10 +73,10 @@ class Pipeline:
             repaired += normalised.repaired
             yield normalised
         report = _report(source, plan, normaliser, self.rows_read - before)
+        notes = [*report.notes, *features.notes]
         if repaired:
-            note = f"{repaired} invalid polygons were repaired; no area changed"
-            report = replace(report, notes=(*report.notes, note))
-        self.reports.append(report)
+            notes.append(f"{repaired} invalid polygons were repaired; no area changed")
+        self.reports.append(replace(report, notes=tuple(notes)))
 
     def _locator(self, source: Source, features: Features, first: pa.RecordBatch) -> Locator:
         return find_locator(

@@ -11,7 +11,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from layers.errors import UnreadableSource
 from loaders.options import MEBIBYTE, ReadLimits
-from loaders.read_child import REFUSED
+from loaders.read_child import REFUSED, STRAIGHTENED
 from loaders.sources import Source
 
 _CHILD = Path(__file__).with_name("read_child.py")
@@ -35,14 +35,16 @@ class Features:
         crs: Coordinate reference system that the file states; None if it states none.
         columns: Names of the source's columns.
         count: Number of rows, where known before they are read.
-        batches: Columns, then ``read_child.DEFECT`` (why a row could not be split) and
+        batches: Columns, then ``read_child.DEFECT`` (why a row could not be read) and
             ``read_child.GEOMETRY`` (WKB). Read once.
+        notes: What the reading process dealt with, once all batches have been read.
     """
 
     crs: str | None
     columns: tuple[str, ...]
     count: int | None
     batches: Iterator[pa.RecordBatch]
+    notes: list[str] = field(default_factory=list)
 
 
 @contextmanager
@@ -109,6 +111,7 @@ def _request(source: Source, limits: ReadLimits, source_layer: str | None) -> di
             "timeout_s": limits.timeout_s,
             "max_fields": limits.max_fields,
             "file_bytes": max(source.file_bytes, MEBIBYTE),
+            "read_bytes": max(limits.max_unpacked_bytes, source.stamp.size * limits.max_ratio),
         },
     }
 
@@ -122,11 +125,13 @@ def _features(
         about = json.loads(stream.schema.metadata[b"source"])
     except (pa.ArrowException, OSError, EOFError) as error:
         raise _failure(source, child, log, limits) from error
+    notes: list[str] = []
     return Features(
         about["crs"],
         tuple(about["columns"]),
         about["count"],
-        _batches(stream, source, child, log, limits),
+        _batches(stream, source, child, log, limits, notes),
+        notes,
     )
 
 
@@ -136,18 +141,24 @@ def _batches(
     child: subprocess.Popen[bytes],
     log: IO[bytes],
     limits: ReadLimits,
+    notes: list[str],
 ) -> Iterator[pa.RecordBatch]:
+    straightened = 0
     while True:
         try:
-            batch = stream.read_next_batch()
+            batch, about = stream.read_next_batch_with_custom_metadata()
         except StopIteration:
             break
         except (pa.ArrowException, OSError, EOFError) as error:
             raise _failure(source, child, log, limits) from error
+        straightened += int(about[STRAIGHTENED]) if about else 0
         yield batch
     # A stream that ends well proves nothing: what is lost at its end shows in the exit status.
     if child.wait() != 0:
         raise _failure(source, child, log, limits)
+    source.check_unchanged()
+    if straightened:
+        notes.append(f"{straightened} curved geometries were made straight, a vertex per degree")
 
 
 def _failure(
@@ -169,7 +180,7 @@ def _reason(source: Source, log: IO[bytes]) -> str:
     """The reason in the last line of the log, without paths of this machine."""
     last = _tail(log).strip().splitlines()[-1]
     reason = str(json.loads(last)["reason"])
-    return reason.replace(str(source.opened.parent) + "/", "").replace(str(source.opened), "")
+    return reason.replace(f"{source.opened.absolute().parent}/", "")
 
 
 def _tail(log: IO[bytes]) -> bytes:

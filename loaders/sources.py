@@ -38,6 +38,21 @@ _OPEN_OPTIONS: MappingABC[str, MappingABC[str, str]] = {
 
 
 @dataclass(frozen=True)
+class Stamp:
+    """What changes when somebody writes to a file: compared before and after it is read."""
+
+    size: int
+    modified_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, path: Path) -> Stamp:
+        """The stamp of a file now; links are followed."""
+        found = path.stat()
+        return cls(found.st_size, found.st_mtime_ns, found.st_ino)
+
+
+@dataclass(frozen=True)
 class Source:
     """One data set, ready to be read.
 
@@ -45,6 +60,7 @@ class Source:
         path: The file as the user named it, for messages.
         opened: What the reader opens.
         driver: GDAL driver; None for delimited text.
+        stamp: Of ``opened`` before its bytes were looked at.
         encoding: Of texts; None where the format fixes it.
         record_count: Records the file says it has, where it says so reliably.
         notes: What was found amiss and dealt with.
@@ -53,6 +69,7 @@ class Source:
     path: Path
     opened: Path
     driver: str | None
+    stamp: Stamp
     sha256: MappingABC[str, str]
     encoding: Encoding | None = None
     separator: str = ","
@@ -69,6 +86,15 @@ class Source:
         """Open options of the driver."""
         return dict(_OPEN_OPTIONS.get(self.driver or "", {}))
 
+    def check_unchanged(self) -> None:
+        """See that nobody has written to the file since ``stamp``.
+
+        Raises:
+            UnreadableSource: somebody has: its hash and its rows may be of different states.
+        """
+        if not self.opened.is_file() or Stamp.of(self.opened) != self.stamp:
+            raise UnreadableSource(self.path, "was changed while it was read; load it again")
+
 
 def prepare(path: Path, options: LoadOptions, folder: Path) -> Source:
     """Find out what a file is, unpacking it if need be.
@@ -80,14 +106,30 @@ def prepare(path: Path, options: LoadOptions, folder: Path) -> Source:
         UnreadableSource: no such file, no format that is read, or a part is missing.
         UnsafeArchive: an archive passes its bounds.
     """
-    if not path.is_file():
+    if not path.exists():
         raise UnreadableSource(path, "there is no such file")
+    if not path.is_file():
+        raise UnreadableSource(path, "is a folder or a device, not a file")
     suffix = path.suffix.lower()
     if suffix == ".zip":
         return _from_archive(path, options, folder)
     if suffix == ".shp":
         return _shapefile(path, path, siblings_of(path), options, folder)
-    return _single_file(path, path, suffix, options)
+    return _single_file(path, _plainly_named(path, folder), suffix, options)
+
+
+def _plainly_named(path: Path, folder: Path) -> Path:
+    """The file, by a link of ours where libraries would stumble over its own name.
+
+    Bytes that are no UTF-8 and line ends are not passed on to GDAL as they are, and after a ``!``
+    pyogrio looks for a file in an archive.
+    """
+    name = str(path.absolute())
+    if name.isprintable() and "!" not in name:  # half of a surrogate pair is not printable either
+        return path
+    link = Path(mkdtemp(dir=folder)) / f"source{path.suffix.lower()}"
+    link.symlink_to(path.absolute())
+    return link
 
 
 def _from_archive(path: Path, options: LoadOptions, folder: Path) -> Source:
@@ -118,6 +160,7 @@ def _members_like(name: PurePosixPath, members: MappingABC[PurePosixPath, Path])
 def _shapefile(
     path: Path, shp: Path, siblings: list[Path], options: LoadOptions, folder: Path
 ) -> Source:
+    stamp = Stamp.of(shp)
     try:
         found = gather(shp, siblings, Path(mkdtemp(dir=folder)))
         encoding = dbf_encoding(found.dbf, found.cpg, options.encoding)
@@ -128,6 +171,7 @@ def _shapefile(
         path,
         found.shp,
         _DRIVERS[".shp"],
+        stamp,
         _hashes([path] if path.suffix.lower() == ".zip" else siblings),
         encoding=encoding,
         record_count=found.record_count,
@@ -142,23 +186,25 @@ def _single_file(path: Path, file: Path, suffix: str, options: LoadOptions) -> S
     if suffix not in _DRIVERS:
         known = ", ".join(sorted((*_DRIVERS, ".zip")))
         raise UnreadableSource(path, f"{suffix or 'no extension'} is not read here; read: {known}")
+    stamp = Stamp.of(file)
     try:
         if _DRIVERS[suffix] is None:
-            return _delimited(path, file, options)
+            return _delimited(path, file, stamp, options)
         if suffix == ".gpkg":
             _check_geopackage(file)
     except UnreadableSource as error:
         raise UnreadableSource(path, error.reason) from error
-    return Source(path, file, _DRIVERS[suffix], _hashes([path]))
+    return Source(path, file, _DRIVERS[suffix], stamp, _hashes([path]))
 
 
-def _delimited(path: Path, file: Path, options: LoadOptions) -> Source:
+def _delimited(path: Path, file: Path, stamp: Stamp, options: LoadOptions) -> Source:
     encoding = text_encoding(file, options.encoding)
     dialect = sniff(file, encoding, options.limits.max_fields)
     return Source(
         path,
         file,
         None,
+        stamp,
         _hashes([path]),
         encoding=encoding,
         separator=dialect.separator,

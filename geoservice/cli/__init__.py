@@ -7,11 +7,15 @@ service is missing, 77 something is not permitted, 70 anything else that was for
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
+import psycopg
 import typer
 from rich.console import Console
+from sqlalchemy.exc import DBAPIError
 
 from geoservice.cli import database, keys, layer_pages, loading, sample, serving
+from geoservice.cli.terminal import printable
 from geoservice.logs import configure_logs
 from geoservice.settings import LogSettings
 from layers import errors
@@ -43,6 +47,14 @@ _EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (ValueError, 64),
 )
 
+_NOT_PREPARED = (
+    psycopg.errors.InsufficientPrivilege,
+    psycopg.errors.InvalidSchemaName,
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.UndefinedTable,
+)
+"""What the first statement of a command meets in a database without our tables and rights."""
+
 
 def main() -> None:
     """Run the command line; errors made on purpose become one sentence and an exit code."""
@@ -50,7 +62,26 @@ def main() -> None:
     try:
         app()
     except (errors.GeoserviceError, ValueError) as error:
-        Console(stderr=True, soft_wrap=True).print(
-            f"geoservice: {error}", style="red", markup=False
-        )
-        sys.exit(next(code for kind, code in _EXIT_CODES if isinstance(error, kind)))
+        _end(error)
+    except DBAPIError as error:
+        told = _of_database(error)
+        if told is None:
+            raise
+        _end(told)
+
+
+def _end(error: Exception) -> NoReturn:
+    text = f"geoservice: {printable(str(error))}"
+    Console(stderr=True, soft_wrap=True).print(text, style="red", markup=False)
+    sys.exit(next(code for kind, code in _EXIT_CODES if isinstance(error, kind)))
+
+
+def _of_database(error: DBAPIError) -> errors.ServiceError | None:
+    """What an operator can mend of what a database answers; None for a fault of ours."""
+    if isinstance(error.orig, _NOT_PREPARED):
+        message = "the database is not in the shape that this needs; run: geoservice db migrate"
+        return errors.MigrationError(message)
+    if isinstance(error.orig, psycopg.OperationalError | psycopg.InterfaceError):
+        said = str(error.orig).strip().partition("\n")[0]
+        return errors.DatabaseUnavailable(f"the database gave up: {said}")
+    return None

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from geoservice.cli.terminal import shown
 from geoservice.db import DatabaseAddress
 from geoservice.keys import create_key, list_keys, revoke_key
 from geoservice.settings import Settings
@@ -68,16 +69,18 @@ def list_command() -> None:
         instants = (one.created_at, one.expires_at, one.revoked_at)
         table.add_row(
             str(one.key_id),
-            one.label,
+            shown(one.label),
             one.clearance.label,
-            ", ".join(one.grants),
+            shown(", ".join(one.grants)),
             *(instant.isoformat(timespec="seconds") if instant else "" for instant in instants),
         )
     Console().print(table)
 
 
 @app.command()
-def revoke(key_id: Annotated[int, typer.Argument(help="Its id in the list")]) -> None:
+def revoke(
+    key_id: Annotated[int, typer.Argument(min=1, max=2**63 - 1, help="Its id in the list")],
+) -> None:
     """Make a key worthless; workers notice within two seconds."""
     with DatabaseAddress(Settings.read().database).connect(Role.OWNER) as connection:
         found = revoke_key(connection, key_id)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import orjson
 import typer
@@ -13,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from sqlalchemy import select
 
+from geoservice.cli.terminal import shown
 from geoservice.db import DatabaseAddress
 from geoservice.settings import LoadSettings, Settings
 from layers.errors import InvalidMapping, InvalidParameter, UnreadableSource
@@ -61,7 +64,10 @@ def load_command(  # one for each option
     ] = None,
     key: Annotated[str | None, typer.Option(help="Columns that identify a feature: A,B")] = None,
     valid_from: Annotated[
-        str | None, typer.Option(help="RFC 3339 instant or date since when the rows are true")
+        str | None,
+        typer.Option(
+            help="RFC 3339 instant since when the rows are true, or date: midnight in the city"
+        ),
     ] = None,
     source_layer: Annotated[
         str | None, typer.Option("--layer", help="Layer of a file that has several")
@@ -78,15 +84,14 @@ def load_command(  # one for each option
     if on_error not in ("quarantine", "reject"):
         raise InvalidParameter("on_error", on_error, "is quarantine or reject")
     for path in files:
-        if not path.exists():
-            raise UnreadableSource(path, "there is no such file")
+        _check_name(path)
     options = LoadOptions(
         city=settings.city.frame(),
         crs=crs,
         encoding=encoding,
         mapping=_mapping(map_ or [], set_ or []),
         key=tuple(part.strip() for part in key.split(",")) if key else None,
-        valid_from=parse_instant(valid_from, "valid-from") if valid_from else None,
+        valid_from=_since(valid_from, settings.city.time_zone) if valid_from else None,
         source_layer=source_layer,
         on_error="reject" if on_error == "reject" else "quarantine",
         dry_run=dry_run,
@@ -105,6 +110,27 @@ def load_command(  # one for each option
         show_report(Console(), report)
 
 
+def _check_name(path: Path) -> None:
+    """Refuse a file that is not there, or whose name no report and no history could hold."""
+    try:
+        path.name.encode()
+    except UnicodeEncodeError:
+        raise UnreadableSource(path, "its name is not UTF-8; rename it") from None
+    if not path.exists():
+        raise UnreadableSource(path, "there is no such file")
+
+
+def _since(text: str, time_zone: str) -> datetime:
+    """The instant of ``--valid-from``; a bare date begins in the city, as dates in files do."""
+    instant = parse_instant(text, "valid-from")
+    if len(text) > len("2020-01-01"):
+        return instant
+    try:
+        return instant.replace(tzinfo=ZoneInfo(time_zone)).astimezone(UTC)
+    except OverflowError:
+        raise InvalidParameter("valid-from", text, "there is no such instant") from None
+
+
 def read_limits(settings: LoadSettings) -> ReadLimits:
     """The bounds of the settings as the loaders take them."""
     return ReadLimits(
@@ -119,24 +145,25 @@ def read_limits(settings: LoadSettings) -> ReadLimits:
 def show_report(console: Console, report: LoadReport) -> None:
     """Print what a load did."""
     head = f"load {report.load_id} of {report.layer}" if report.load_id else "dry run"
-    console.print(f"[bold]{head}[/]: {', '.join(report.files)} in {report.seconds:.1f} s")
-    console.print(f"  coordinates  {report.crs} ({report.transformation})")
+    files = shown(", ".join(report.files))
+    console.print(f"[bold]{head}[/]: {files} in {report.seconds:.1f} s")
+    console.print(f"  coordinates  {shown(report.crs)} ({shown(report.transformation)})")
     if report.encoding:
-        console.print(f"  encoding     {report.encoding}")
+        console.print(f"  encoding     {shown(report.encoding)}")
     pairs = (f"{attribute} <- {column}" for attribute, column in report.mapping.items())
-    console.print(f"  columns      {', '.join(pairs) or 'none'}")
+    console.print(f"  columns      {shown(', '.join(pairs)) or 'none'}")
     for note in (note for source in report.sources for note in source.notes):
-        console.print(f"  note         {note}", highlight=False, markup=False)
+        console.print(f"  note         {shown(note)}", highlight=False)
     if report.unmapped:
-        console.print(f"  not used     {', '.join(report.unmapped)}")
+        console.print(f"  not used     {shown(', '.join(report.unmapped))}")
     table = Table("read", "new", "changed", "unchanged", "rejected")
     counts = (report.read, report.new, report.changed, report.unchanged, report.rejected)
     table.add_row(*(f"{count:,}" for count in counts))
     console.print(table)
     for reason, count in report.reasons.most_common():
-        console.print(f"  [red]{count:,}[/] {reason}", highlight=False)
+        console.print(f"  [red]{count:,}[/] {shown(reason)}", highlight=False)
     for example in report.examples:
-        console.print(f"    row {example.row}: {example.reason}", highlight=False, markup=False)
+        console.print(f"    row {example.row}: {shown(example.reason)}", highlight=False)
 
 
 def _mapping(maps: list[str], constants: list[str]) -> Mapping:
@@ -185,9 +212,10 @@ def list_loads(
         table.add_row(
             str(row["load_id"]),
             row["layer"],
-            ", ".join(row["source"].get("files", [])),
+            shown(", ".join(row["source"].get("files", []))),
             row["state"],
             row["recorded_at"].isoformat(timespec="seconds") if row["recorded_at"] else "",
-            ", ".join(f"{name} {count:,}" for name, count in counts.items()) or row["message"],
+            ", ".join(f"{name} {count:,}" for name, count in counts.items())
+            or shown(row["message"] or ""),
         )
     Console().print(table)

@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import httpx2 as httpx
 import psycopg
 import pytest
+from mapbox_vector_tile import decode
+from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from layers.access import Clearance
@@ -58,8 +61,8 @@ def every_path() -> Iterator[str]:
         yield f"/collections/{name}/items?datetime=2000-01-01T00:00:00Z/.."
         yield from (f"/collections/{name}/items/{i}" for i in range(1, 8))
         yield f"/tiles/{name}.json"
-        yield f"/tiles/{name}/15/26766/14274.mvt"
-        yield f"/tiles/{name},roads/15/26766/14274.mvt"
+        yield f"/tiles/{name}/15/26765/14276.mvt"
+        yield f"/tiles/{name},roads/15/26765/14276.mvt"
     yield f"/availability?lon={lon}&lat={lat}&radius_m=5000"
     yield from (f"/availability/{i}" for i in range(1, 8))
 
@@ -71,8 +74,8 @@ def test_no_route_lets_a_canary_above_the_level_out(
     headers = headers_of(level)
     answers = {path: client.get(path, headers=headers) for path in every_path()}
 
-    text = b"\n".join(answer.content for answer in answers.values())
-    out = {canary for canary in CANARIES if canary.encode() in text}
+    content = b"\n".join(answer.content for answer in answers.values())
+    out = {canary for canary in CANARIES if canary.encode() in content}
     forbidden = {canary for canary, least in CANARIES.items() if least > level}
     assert set() == out & forbidden
     assert not [path for path, answer in answers.items() if answer.status_code >= 500]
@@ -82,10 +85,30 @@ def test_each_canary_comes_out_where_it_may(client: TestClient, headers_of: KeyM
     """The walk above can fail: at the highest level every present canary is found by it."""
     headers = headers_of(Clearance.RESTRICTED)
 
-    text = b"\n".join(client.get(path, headers=headers).content for path in every_path())
+    content = b"\n".join(client.get(path, headers=headers).content for path in every_path())
 
     present = {canary for canary in CANARIES if canary != "canary-past"}
-    assert {canary for canary in present if canary.encode() in text} == present
+    assert {canary for canary in present if canary.encode() in content} == present
+
+
+@pytest.mark.parametrize(
+    ("layer", "features"),
+    # at public, enterprise, government and restricted; None where the layer itself is hidden
+    [("parcels", (2, 2, 2, 2)), ("facilities", (0, 1, 1, 1)), ("pipelines", (None, None, 1, 2))],
+)
+def test_a_tile_holds_the_rows_of_the_level(
+    client: TestClient, headers_of: KeyMaker, layer: str, features: tuple[int | None, ...]
+) -> None:
+    path = f"/tiles/{layer}/15/26765/14276.mvt"
+    answers = [client.get(path, headers=headers_of(level)) for level in Clearance]
+
+    assert list(features) == [_features_in(answer, layer) for answer in answers]
+
+
+def _features_in(answer: httpx.Response, layer: str) -> int | None:
+    if answer.status_code == 404:
+        return None
+    return len(decode(answer.content)[layer]["features"]) if answer.content else 0
 
 
 def test_no_key_is_the_same_as_a_public_one(client: TestClient, headers_of: KeyMaker) -> None:
@@ -126,6 +149,63 @@ def test_a_reader_role_reads_only_its_views(city: City, level: Clearance) -> Non
 
     sees_row = any("canary-row" in row[0] for row in rows)
     assert sees_row == (level >= Clearance.ENTERPRISE)
+
+
+@pytest.fixture
+def hidden_figure(city: City) -> Iterator[int]:
+    """An observation of a series that only ``restricted`` may read."""
+    value = 777_333
+    with city.address.connect(Role.OWNER) as connection:
+        for statement in (
+            "SELECT city.ensure_observation_partition(now())",
+            "INSERT INTO city.series (layer, feature_id, property, source, ttl_s, clearance) "
+            "SELECT 'facilities', feature_id, 'availability', 'hidden-source', 60, 3 "
+            "FROM city.facilities WHERE natural_key = 'F1'",
+            "INSERT INTO city.observations (series_id, observed_at, received_at, value) "
+            f"SELECT series_id, now(), now(), {value} FROM city.series",
+            "INSERT INTO city.series_status (series_id, feature_id, observed_at, received_at, "
+            "available, status, property, resource_type, source, ttl_s, clearance) "
+            f"SELECT series_id, feature_id, now(), now(), {value}, 0, "
+            "property, resource_type, source, ttl_s, clearance FROM city.series",
+        ):
+            connection.execute(text(statement))
+        connection.commit()
+        yield value
+        for table in ("observations", "series_status", "series"):
+            connection.execute(text(f"DELETE FROM city.{table}"))
+        connection.commit()
+
+
+@pytest.mark.parametrize("level", list(Clearance), ids=lambda level: level.label)
+def test_no_error_text_shows_a_figure_of_a_hidden_series(
+    city: City, hidden_figure: int, level: Clearance
+) -> None:
+    said = []
+    with psycopg.connect(city.address.libpq_url(reader_role(level)), autocommit=True) as connection:
+        for view, column in (("observations", "value"), ("facility_status", "available")):
+            # The cast fails on whatever row it is tried on, and tells the value.
+            statement = (
+                f"SELECT FROM {view} WHERE ({column}::text || 'x')::int = 1 AND {column} > 0"
+            )
+            try:
+                connection.execute(statement.encode())
+            except psycopg.errors.InvalidTextRepresentation:
+                said.append(view)
+
+    assert ([] if level < Clearance.RESTRICTED else ["observations", "facility_status"]) == said
+
+
+def test_every_view_that_leaves_rows_out_is_a_security_barrier(city: City) -> None:
+    statement = """
+        SELECT n.nspname || '.' || c.relname FROM pg_class c
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname LIKE 'read\\_%' AND pg_get_viewdef(c.oid) LIKE '%WHERE%'
+          AND pg_get_viewdef(c.oid) NOT LIKE '%LIMIT 1%'
+          AND NOT coalesce(c.reloptions @> '{security_barrier=true}', false)"""
+    with city.address.connect(Role.OWNER) as connection:
+        leaky = connection.execute(text(statement)).scalars().all()
+
+    assert [] == leaky
 
 
 @pytest.mark.parametrize("level", list(Clearance), ids=lambda level: level.label)

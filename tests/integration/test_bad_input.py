@@ -11,6 +11,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable
+from datetime import UTC
 from pathlib import Path
 
 import pytest
@@ -155,6 +156,7 @@ def test_a_file_that_cannot_be_used_is_refused_whole(
         (("load", "parcels", "FILE", "--map", "nosuch=code"), 65, "nosuch"),
         (("load", "parcels", "FILE", "--valid-from", "yesterday"), 64, "valid-from"),
         (("load", "parcels", "FILE", "--on-error", "ignore"), 64, "on_error"),
+        (("load", "parcels", "FILE", "--valid-from", "0001-01-01"), 64, "valid-from"),
         (("keys", "create", "--clearance", "secret"), 64, "secret"),
         (("keys", "create", "--clearance", "public", "--allow", "fly"), 64, "fly"),
     ],
@@ -171,6 +173,47 @@ def test_a_wrong_command_says_what_is_wrong(
     assert word in done.stderr
     assert "Traceback" not in done.stderr
     assert before == written(city)
+
+
+def test_a_bare_date_since_when_rows_are_true_is_midnight_in_the_city(
+    city: City, tmp_path: Path
+) -> None:
+    ring = [[[x + 0.2, y] for x, y in SQUARE[0]]]
+    file = geojson(tmp_path / "dated.geojson", [ring])
+
+    done = run(city, "load", "parcels", str(file), "--valid-from", "2020-01-01", "--set", "code=V1")
+
+    assert 0 == done.returncode, done.stderr
+    with city.address.connect(Role.OWNER) as connection:
+        began = connection.execute(
+            text("SELECT lower(valid_during) FROM city.parcels WHERE natural_key = 'V1'")
+        ).scalar_one()
+    assert "2019-12-31T16:00:00+00:00" == began.astimezone(UTC).isoformat()
+
+
+def test_what_a_file_calls_its_columns_is_shown_and_not_obeyed(city: City, tmp_path: Path) -> None:
+    ring = [[[x + 0.3, y] for x, y in SQUARE[0]]]
+    file = geojson(tmp_path / "[red].geojson", [ring])
+    odd = '"W0", "[/x]": 1, "\\u001b[31mred": 2'
+    file.write_text(file.read_text().replace('"C0"', odd))
+
+    done = run(city, "load", "parcels", str(file))
+    listed = run(city, "loads", "list")
+
+    assert (0, 0) == (done.returncode, listed.returncode), done.stderr + listed.stderr
+    assert r"[/x], \x1b[31mred" in done.stdout
+    assert "\x1b[31m" not in done.stdout
+
+
+def test_a_name_that_is_not_utf8_is_told(city: City, tmp_path: Path) -> None:
+    file = tmp_path / os.fsdecode(b"\xff.geojson")
+    geojson(file, [SQUARE])
+
+    done = run(city, "load", "parcels", str(file))
+
+    assert 65 == done.returncode
+    assert "is not UTF-8" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_broken_geometry_goes_to_quarantine_and_the_rest_is_loaded(

@@ -59,6 +59,48 @@ def test_without_a_word_the_bytes_decide(tmp_path: Path, value: bytes, name: str
     assert dbf_encoding(dbf, None, None) == Encoding(name, "reads all texts")
 
 
+# Fields are 20 bytes wide: six characters of UTF-8 and two bytes of the seventh.
+CUT_UTF8 = "深圳市规划和自然资源局".encode()[:20]
+CUT_GBK = ("a" + "深圳市规划和自然资源局").encode("gbk")[:20]
+CUT = "; of 1 texts cut in mid-character that character is left out"
+
+
+@pytest.mark.parametrize("said", [None, "utf-8"])
+def test_a_text_cut_in_mid_character_is_still_utf8(tmp_path: Path, said: str | None) -> None:
+    dbf = write_dbf(tmp_path / "a.dbf", b"NAME", [CUT_UTF8, UTF8, b"A"])
+
+    found = dbf_encoding(dbf, None, said)
+
+    assert "utf-8" == found.name
+    assert found.found.endswith(CUT)
+
+
+def test_a_cpg_is_believed_when_a_text_is_cut(tmp_path: Path) -> None:
+    dbf = write_dbf(tmp_path / "a.dbf", b"NAME", [CUT_UTF8])
+
+    assert Encoding("utf-8", "cpg file" + CUT) == dbf_encoding(dbf, cpg(tmp_path, "UTF-8"), None)
+
+
+@pytest.mark.parametrize("next_value", [b"0", b"A", UTF8[:0]])
+def test_a_text_cut_in_mid_character_is_still_gbk(tmp_path: Path, next_value: bytes) -> None:
+    dbf = write_dbf(tmp_path / "a.dbf", b"NAME", [CUT_GBK, next_value])
+
+    assert Encoding("gb18030", "reads all texts" + CUT) == dbf_encoding(dbf, None, None)
+
+
+def test_half_a_character_inside_a_text_is_no_utf8(tmp_path: Path) -> None:
+    dbf = write_dbf(tmp_path / "a.dbf", b"NAME", [CUT_UTF8[:17], UTF8])
+
+    assert "utf-8" != dbf_encoding(dbf, None, None).name
+
+
+def test_half_a_character_after_latin_letters_is_gbk(tmp_path: Path) -> None:
+    value = b"A" * 19 + GBK[:1]
+    dbf = write_dbf(tmp_path / "a.dbf", b"NAME", [value])
+
+    assert "gb18030" == dbf_encoding(dbf, None, None).name
+
+
 def test_names_of_fields_count_as_texts(tmp_path: Path) -> None:
     dbf = write_dbf(tmp_path / "a.dbf", "材质".encode("gbk"), [b"PE"])
 

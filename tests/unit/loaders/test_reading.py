@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import struct
 import zipfile
 from contextlib import suppress
 from dataclasses import replace
@@ -287,3 +288,29 @@ def test_a_table_without_positions_is_refused(tmp_path: Path, read_rows: Reader)
 
     with pytest.raises(MissingColumn):
         read_rows("facilities", path, crs="EPSG:4490")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "name"), [("utf-8", "深圳市规划"), ("gb18030", "a深圳市规划和")]
+)
+def test_of_a_text_cut_in_mid_character_the_rest_is_read(
+    tmp_path: Path, read_rows: Reader, encoding: str, name: str
+) -> None:
+    path = write(tmp_path / "a.shp", "ESRI Shapefile", encoding=encoding)
+    path.with_suffix(".cpg").unlink(missing_ok=True)
+    dbf = path.with_suffix(".dbf")
+    table = bytearray(dbf.read_bytes())
+    table[29] = 0  # no language driver: the bytes decide
+    header, width = struct.unpack("<HH", table[8:12])
+    half = "资".encode(encoding)[:-1]
+    text = name.encode(encoding)
+    text += b" " * (width - 1 - len(text) - len(half)) + half
+    table[header + 1 : header + width] = text
+    dbf.write_bytes(table)
+
+    outcome = read_rows("facilities", path)
+
+    first, *others = outcome.values("name")
+    assert name == first.strip()
+    assert ["设施1", "设施2"] == others
+    assert "cut in mid-character" in (outcome.reports[0].encoding or "")
