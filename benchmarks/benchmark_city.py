@@ -186,7 +186,11 @@ async def refresh_figures(city: BenchmarkCity) -> int:
     for start in range(0, len(figures), _BATCH):
         async with engine.begin() as connection:
             await record_observations(
-                connection, figures[start : start + _BATCH], source="benchmark", received_at=now
+                connection,
+                figures[start : start + _BATCH],
+                level=Clearance.RESTRICTED,
+                source="benchmark",
+                received_at=now,
             )
     await engine.dispose()
     with city.as_superuser() as connection:

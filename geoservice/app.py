@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import structlog
 from fastapi import Depends, FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
 from geoservice import __version__
 from geoservice.api import availability, collections, features, health, tiles, webmap
@@ -19,6 +20,9 @@ from geoservice.problems import install_problem_handlers
 from geoservice.settings import Settings
 
 log = structlog.get_logger(__name__)
+
+_PREFLIGHT_S = 7_200
+"""How long a browser may remember what origins may ask; the longest that browsers keep to."""
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -56,5 +60,13 @@ def create_app(settings: Settings) -> FastAPI:
     install_problem_handlers(app)
     app.add_middleware(BodyLimit, max_body_bytes=settings.http.max_body_bytes)
     app.add_middleware(HeadAnswers)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=settings.http.allowed_origins,
+        allow_methods=("GET", "HEAD", "POST"),
+        allow_headers=("Authorization", "Content-Type", "If-None-Match"),
+        expose_headers=("ETag", "X-Request-Id"),
+        max_age=_PREFLIGHT_S,
+    )
     app.add_middleware(RequestContext)
     return app

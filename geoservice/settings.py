@@ -128,6 +128,11 @@ class HttpSettings(_Section):
         description="Addresses or networks, joined by commas, whose X-Forwarded-Proto and "
         "X-Forwarded-For are believed; * believes everybody",
     )
+    allowed_origins: tuple[str, ...] = Field(
+        ("*",),
+        description="Origins whose pages may read answers in a browser (CORS); * means all, which "
+        "gives nothing away: keys are sent by the page, never by the browser alone",
+    )
     shutdown_s: int = Field(
         10, ge=1, le=300, description="Seconds that open requests have at shutdown"
     )

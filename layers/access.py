@@ -86,6 +86,16 @@ class Access:
         """Stable text, equal for two callers only if they see the same data."""
         return blake2b(f"level={self.level:d}".encode(), digest_size=8).hexdigest()
 
+    def require_credential(self, action: Action) -> None:
+        """Stop whoever gave no credential before anything is done for the action.
+
+        Raises:
+            NotAuthenticated: no credential was given.
+        """
+        if self.credential is None:
+            message = f"{action} needs a key"
+            raise NotAuthenticated(message)
+
     def require(self, action: Action, scope: str) -> None:
         """Let an action through, or say why not.
 
@@ -93,9 +103,7 @@ class Access:
             NotAuthenticated: no credential was given.
             NotPermitted: the credential does not allow the action on this scope.
         """
-        if self.credential is None:
-            message = f"{action} needs a key"
-            raise NotAuthenticated(message)
+        self.require_credential(action)
         if not any(g.action == action and g.scope in ("*", scope) for g in self.grants):
             message = f"this key does not allow {action}:{scope}"
             raise NotPermitted(message)

@@ -127,15 +127,19 @@ async def record_observations(
     connection: AsyncConnection,
     observations: Sequence[Observation],
     *,
+    level: Clearance,
     source: str,
     received_at: datetime,
 ) -> Intake:
     """Write a checked batch, inside the caller's open transaction of the ingest role.
 
+    Args:
+        level: Of the caller: facilities above it do not exist for whoever observes.
+
     Raises:
         InvalidBody: a facility does not exist; nothing is written.
     """
-    features = await _resolve_facilities(connection, observations)
+    features = await _resolve_facilities(connection, observations, level)
     series = await _ensure_series(connection, observations, features, source)
     await _ensure_partitions(connection, observations)
     rows = sorted(
@@ -165,10 +169,10 @@ class _Facility:
 
 
 async def _resolve_facilities(
-    connection: AsyncConnection, observations: Sequence[Observation]
+    connection: AsyncConnection, observations: Sequence[Observation], level: Clearance
 ) -> dict[str, _Facility]:
     codes = sorted({o.facility for o in observations})
-    rows = await connection.execute(text(_RESOLVE), {"codes": codes})
+    rows = await connection.execute(text(_RESOLVE), {"codes": codes, "level": level})
     found = {code: _Facility(feature_id, Clearance(level)) for code, feature_id, level in rows}
     for index, one in enumerate(observations):
         if one.facility not in found:
@@ -212,7 +216,8 @@ async def _ensure_partitions(
 
 _RESOLVE = """
 SELECT natural_key, feature_id, clearance FROM city.facilities
-WHERE natural_key = ANY(CAST(:codes AS text[])) AND upper_inf(valid_during)"""
+WHERE natural_key = ANY(CAST(:codes AS text[])) AND upper_inf(valid_during)
+  AND clearance <= :level"""
 
 _WANTED_SERIES = """
 unnest(CAST(:feature_id AS bigint[]), CAST(:resource_type AS text[]),

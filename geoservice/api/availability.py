@@ -9,8 +9,8 @@ from urllib.parse import parse_qsl
 import orjson
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import (
-    AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     TypeAdapter,
@@ -33,7 +33,7 @@ from layers.availability import (
     facility_status,
     nearest_available,
 )
-from layers.errors import FeatureNotFound, InvalidBody
+from layers.errors import FeatureNotFound, InvalidBody, InvalidParameter
 from layers.extent import parse_instant
 from layers.facilities import LAYER as FACILITIES
 from layers.observations import (
@@ -165,13 +165,26 @@ def _feature(one: FacilityStatus) -> dict[str, Any]:
     }
 
 
+def _instant(value: object) -> datetime:
+    """An instant as all of the service's addresses take it: text, with an offset, in UTC."""
+    if not isinstance(value, str) or "T" not in value.upper():
+        message = "needs a text that is an RFC 3339 instant: 2018-02-12T23:20:50Z"
+        raise ValueError(message)
+    try:
+        return parse_instant(value, "observed_at")
+    except InvalidParameter as error:
+        raise ValueError(error.reason) from None
+
+
 class ObservationBody(BaseModel):
     """One figure as a source sends it."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     facility: str = Field(min_length=1, max_length=200, description="Code of the facility")
-    observed_at: AwareDatetime = Field(description="When the figure was true")
+    observed_at: Annotated[datetime, BeforeValidator(_instant)] = Field(
+        description="When the figure was true, an RFC 3339 instant"
+    )
     available: int | None = Field(None, ge=0, le=_MAX_INTEGER, description="Free units")
     capacity: int | None = Field(None, ge=0, le=_MAX_INTEGER, description="All units in service")
     status: str | None = Field(None, description="What the source says, in DATEX II words")
@@ -193,7 +206,7 @@ class ObservationBody(BaseModel):
         """The figure as the lower rooms take it."""
         return Observation(
             facility=self.facility,
-            observed_at=self.observed_at.astimezone(UTC),
+            observed_at=self.observed_at,
             available=self.available,
             capacity=self.capacity,
             status=Status[self.status] if self.status else Status.unknown,
@@ -211,6 +224,7 @@ async def observe(request: Request, database: ServiceDatabase, access: CallerAcc
 
     A figure sent again changes nothing; with other numbers it corrects the one before.
     """
+    access.require_credential(Action.OBSERVE)
     bodies = _parse_batch(await request.body())
     observations = [body.observation() for body in bodies]
     source = _source(bodies, access)
@@ -219,7 +233,7 @@ async def observe(request: Request, database: ServiceDatabase, access: CallerAcc
     check_observations(observations, received_at)
     async with database.write(Role.INGEST) as connection:
         intake = await record_observations(
-            connection, observations, source=source, received_at=received_at
+            connection, observations, level=access.level, source=source, received_at=received_at
         )
     return json_response(
         {

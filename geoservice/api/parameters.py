@@ -6,6 +6,7 @@ which takes longer than they do.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated
@@ -13,8 +14,9 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 
+from geoservice.api.quick import WholeNumber
 from geoservice.auth import get_access
 from geoservice.db import Database
 from geoservice.settings import Settings
@@ -96,6 +98,15 @@ async def get_instant(
     return parse_instant(datetime_) if datetime_ is not None else None
 
 
+def _plain_number(text: object) -> object:
+    """Refuse ``+1``, ``01`` and ``1_0``: a resource has one address."""
+    if isinstance(text, str) and not re.fullmatch(f"-?({WholeNumber.regex})", text):
+        message = "needs a whole number, as 14"
+        raise ValueError(message)
+    return text
+
+
+PathNumber = Annotated[int, BeforeValidator(_plain_number)]
 CallerAccess = Annotated[Access, Depends(get_access)]
 ServiceSettings = Annotated[Settings, Depends(get_settings)]
 ServiceDatabase = Annotated[Database, Depends(get_database)]

@@ -11,10 +11,28 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import Scope
+
+
+class WholeNumber(Convertor[int]):
+    """Numbers from 0 as they are written once: no sign, no leading zero."""
+
+    regex = "0|[1-9][0-9]*"
+
+    def convert(self, value: str) -> int:
+        """The number of a part of a path."""
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        """The part of a path for a number."""
+        return str(value)
+
+
+register_url_convertor("whole", WholeNumber())
 
 Parse = Callable[[str], Any]
 """Reads a query string; None if the declared route must."""

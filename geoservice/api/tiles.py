@@ -13,6 +13,7 @@ from starlette.responses import Response
 from geoservice.api.answers import base_url, cache_control, json_response
 from geoservice.api.parameters import (
     CallerAccess,
+    PathNumber,
     RequestedInstant,
     ServiceDatabase,
     ServiceSettings,
@@ -46,9 +47,9 @@ async def tile(  # the address of a tile has four parts
     access: CallerAccess,
     at: RequestedInstant,
     layers: str,
-    z: int,
-    x: int,
-    y: int,
+    z: PathNumber,
+    x: PathNumber,
+    y: PathNumber,
 ) -> Response:
     """A tile of one layer or of several, joined by commas; 204 where there is nothing."""
     wanted = _layers(layers, access.level, settings.tiles.max_layers)
@@ -68,7 +69,7 @@ async def _tile_now(request: Request) -> Response:
 
 
 quick_routes = (
-    QuickRoute("/tiles/{layers}/{z:int}/{x:int}/{y:int}.mvt", _tile_now, no_parameters),
+    QuickRoute("/tiles/{layers}/{z:whole}/{x:whole}/{y:whole}.mvt", _tile_now, no_parameters),
 )
 
 
@@ -156,7 +157,7 @@ def _accepts_gzip(request: Request) -> bool:
 
 def _has_already(request: Request, etag: str) -> bool:
     """Whether If-None-Match names the tag (RFC 9110 13.1.2, weak comparison)."""
-    asked = request.headers.get("if-none-match", "")
+    asked = ",".join(request.headers.getlist("if-none-match"))
     return asked.strip() == "*" or etag in {
         one.strip().removeprefix("W/") for one in asked.split(",")
     }

@@ -11,6 +11,8 @@ from typing import Annotated
 
 import typer
 from rich import print as show
+from rich.console import Console
+from rich.table import Table
 
 from geoservice.cluster import Cluster, admin_sql
 from geoservice.db import DatabaseAddress
@@ -39,7 +41,17 @@ def url(role: RoleOption = Role.OWNER) -> None:
 @app.command()
 def status() -> None:
     """Tell whether the embedded cluster runs, where, and which databases it holds."""
-    show(_cluster(DatabaseAddress(Settings.read().database)).status())
+    found = _cluster(DatabaseAddress(Settings.read().database)).status()
+    state = f"runs as process {found.pid}" if found.running else "does not run"
+    table = Table.grid(padding=(0, 2))
+    for name, value in (
+        ("server", f"PostgreSQL {found.version}, {state}" if found.version else "not made yet"),
+        ("folder", found.folder),
+        ("socket", f"{found.socket_directory}, port {found.port}"),
+        ("databases", ", ".join(found.databases) or "none"),
+    ):
+        table.add_row(name, str(value))
+    Console(soft_wrap=True).print(table, markup=False, highlight=False)
 
 
 @app.command()

@@ -7,10 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from geoservice.cli.terminal import shown
+from geoservice.cli.terminal import minute, shown, table_console
 from geoservice.db import DatabaseAddress
 from geoservice.keys import create_key, list_keys, revoke_key
 from geoservice.settings import Settings
@@ -72,9 +71,9 @@ def list_command() -> None:
             shown(one.label),
             one.clearance.label,
             shown(", ".join(one.grants)),
-            *(instant.isoformat(timespec="seconds") if instant else "" for instant in instants),
+            *map(minute, instants),
         )
-    Console().print(table)
+    table_console().print(table)
 
 
 @app.command()

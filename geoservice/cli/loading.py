@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from sqlalchemy import select
 
-from geoservice.cli.terminal import shown
+from geoservice.cli.terminal import minute, shown, table_console
 from geoservice.db import DatabaseAddress
 from geoservice.settings import LoadSettings, Settings
 from layers.errors import InvalidMapping, InvalidParameter, UnreadableSource
@@ -214,8 +214,8 @@ def list_loads(
             row["layer"],
             shown(", ".join(row["source"].get("files", []))),
             row["state"],
-            row["recorded_at"].isoformat(timespec="seconds") if row["recorded_at"] else "",
-            ", ".join(f"{name} {count:,}" for name, count in counts.items())
+            minute(row["recorded_at"]),
+            ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)
             or shown(row["message"] or ""),
         )
-    Console().print(table)
+    table_console().print(table)

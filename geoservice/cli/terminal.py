@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
+import sys
+from datetime import UTC, datetime
+
+from rich.console import Console
 from rich.markup import escape
+
+_PIPED_WIDTH = 200
+"""Columns of a table that goes into a file or a pipe, where no window sets a width."""
+
+
+def table_console() -> Console:
+    """Where tables are printed: as wide as the window, and wide where there is none."""
+    return Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH)
+
+
+def minute(instant: datetime | None) -> str:
+    """An instant to the minute, in UTC; empty if there is none."""
+    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%MZ}" if instant else ""
 
 
 def shown(text: object) -> str:

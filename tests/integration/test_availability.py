@@ -38,6 +38,7 @@ def facilities(city: City) -> None:
         facility(f"F{n}", *place, kind="parking" if n % 4 else "library", capacity=50)
         for n, place in enumerate(places(400))
     ]
+    rows.append(facility("HIDDEN", 114.2, 22.6, clearance=Clearance.ENTERPRISE))
     rows.append(facility("ALL", 114.2, 22.6, kind="clinic", opening_hours="24/7"))
     rows.append(facility("DAY", 114.2, 22.6001, kind="clinic", opening_hours="Mo-Fr 09:00-17:00"))
     city.publish("facilities", rows)
@@ -298,7 +299,19 @@ def test_the_search_reads_the_index_that_knows_the_kind(city: City) -> None:
         ([figure("F1", 51)], "/0/available"),
         ([figure("F1", -1)], "/0/available"),
         ([figure("F1", 1, age_s=-3600)], "/0/observed_at"),
-        ([figure("F1", 1) | {"observed_at": "2020-01-01T00:00:00"}], "/0/observed_at"),
+        *(
+            ([figure("F1", 1) | {"observed_at": instant}], "/0/observed_at")
+            for instant in (
+                "2020-01-01T00:00:00",
+                "2020-01-01",
+                "1577836800",
+                1577836800,
+                "9999-12-31T23:59:59-23:00",
+                "0001-01-01T00:00:00+23:00",
+            )
+        ),
+        ([figure("F1", 1) | {"capacity": True}], "/0/capacity"),
+        ([figure("HIDDEN", 1)], "/0/facility"),
         ([figure("F1", 1) | {"more": 1}], "/0/more"),
         ([figure("F1", 1) | {"observed_at": "1900-01-01T00:00:00Z"}], "/0/observed_at"),
         ([], ""),
@@ -341,6 +354,22 @@ def test_writing_needs_a_key_that_allows_it(client: TestClient, headers_of: KeyM
     assert client.post("/observations", json=figure("F1", 1), headers=restricted).status_code == 403
     refused = client.post("/observations", json=figure("F1", 1), headers=other_source)
     assert refused.status_code == 403
+
+
+def test_a_stranger_is_told_before_the_body_is_read(client: TestClient) -> None:
+    response = client.post("/observations", content=b"{")
+
+    assert response.status_code == 401
+
+
+def test_whoever_may_see_a_facility_may_observe_it(
+    client: TestClient, headers_of: KeyMaker
+) -> None:
+    headers = headers_of(Clearance.ENTERPRISE, "observe:test")
+
+    response = client.post("/observations", json=figure("HIDDEN", 1), headers=headers)
+
+    assert response.status_code == 200, response.text
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,21 @@ def test_a_draft_in_its_place_is_the_partition_that_was_there(city: City) -> Non
     assert oids != read(city, Role.OWNER, "SELECT 'city.pipelines_2'::regclass::oid")
 
 
+def test_views_made_anew_keep_their_options(city: City) -> None:
+    view = "read_restricted.pipelines"
+    options = f"SELECT reloptions FROM pg_class WHERE oid = '{view}'::regclass"
+    with city.address.connect(Role.OWNER) as connection:
+        connection.exec_driver_sql(f"ALTER VIEW {view} SET (security_barrier = true)")
+        connection.commit()
+
+    publish_apart(city)
+
+    assert [(["security_barrier=true"],)] == read(city, Role.OWNER, options)
+    with city.address.connect(Role.OWNER) as connection:
+        connection.exec_driver_sql(f"ALTER VIEW {view} RESET (security_barrier)")
+        connection.commit()
+
+
 def test_each_level_sees_of_a_draft_what_it_may(city: City) -> None:
     publish_apart(city)
 

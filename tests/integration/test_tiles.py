@@ -125,6 +125,23 @@ def test_a_tile_outside_the_matrix_is_404(client: TestClient, address: str) -> N
     assert response.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize("z", ["014", "+14", "1_4", "%2014", "14.0", "x"])
+def test_a_tile_has_one_address(client: TestClient, z: str) -> None:
+    response = client.get(f"/tiles/parcels/{z}/13382/7137.mvt")
+
+    assert response.status_code == 400
+    assert response.headers["content-type"] == "application/problem+json"
+
+
+def test_an_etag_may_stand_in_any_line_of_the_header(client: TestClient) -> None:
+    path = tile_path("facilities", 114.0502, 22.5502, 15)
+    etag = client.get(path).headers["etag"]
+
+    response = client.get(path, headers=[("If-None-Match", '"other"'), ("If-None-Match", etag)])
+
+    assert response.status_code == 304
+
+
 def test_an_etag_answers_304_and_changes_with_the_content(city: City, client: TestClient) -> None:
     path = tile_path("parcels", 114.0705, 22.5705, 14)
     city.publish("parcels", [parcel("E1", 114.07, 22.57)])

@@ -72,7 +72,8 @@ DECLARE
     index record;
 BEGIN
     FOR reader IN
-        SELECT DISTINCT v.oid, v.oid::regclass::text AS view
+        SELECT DISTINCT v.oid, v.oid::regclass::text AS view,
+               'WITH (' || array_to_string(v.reloptions, ', ') || ')' AS options
         FROM pg_depend d
         JOIN pg_rewrite r ON r.oid = d.objid
         JOIN pg_class v ON v.oid = r.ev_class AND v.relkind = 'v'
@@ -81,7 +82,7 @@ BEGIN
         ORDER BY view
     LOOP
         EXECUTE format(
-            'CREATE OR REPLACE VIEW %s AS %s', reader.view,
+            'CREATE OR REPLACE VIEW %s %s AS %s', reader.view, reader.options,
             regexp_replace(
                 pg_get_viewdef(reader.oid), format('\mcity\.%s\M( %s\M)?', name, name),
                 format('staging.%I %I', draft, name), 'g'));
@@ -99,7 +100,9 @@ BEGIN
     EXECUTE format(
         'ALTER TABLE city.%I ATTACH PARTITION city.%I FOR VALUES IN (%s)', layer, name, clearance);
     EXECUTE format('ALTER TABLE city.%I DROP CONSTRAINT draft_clearance', name);
-    EXECUTE format('REVOKE ALL ON city.%I FROM %I', name, session_user);
+    IF session_user <> current_user THEN
+        EXECUTE format('REVOKE ALL ON city.%I FROM %I', name, session_user);
+    END IF;
     FOR index IN
         SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
         WHERE i.indrelid = format('city.%I', name)::regclass
