@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
@@ -26,6 +25,7 @@ from layers.publish import Publication, publish
 from layers.system_tables import loads
 from loaders.admin import AdminAreas
 from loaders.checks import check_staged, without_jit
+from loaders.folders import private_folder
 from loaders.options import LoadConnections, LoadOptions, NoProgress, Progress
 from loaders.pipeline import Pipeline, ahead
 from loaders.report import Example, LoadReport, column_of
@@ -129,8 +129,8 @@ def _stage(
 ) -> Pipeline:
     areas = None if layer is districts.LAYER else AdminAreas.held(connections.sql)
     connections.sql.commit()
-    with TemporaryDirectory(prefix="geoservice-load-") as folder:
-        pipeline = Pipeline(layer, options, areas, Path(folder))
+    with private_folder() as folder:
+        pipeline = Pipeline(layer, options, areas, folder)
         rows = _rows(connections.sql, pipeline, files, staging, progress)
         ingest(connections, staging, layer, rows)
     progress.step("check", 0, pipeline.rows_read)
