@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from layers.access import Clearance
 from layers.base import Layer
@@ -28,7 +28,8 @@ _METHODS = ("gist", "btree")
 """Access methods of indexes; built at the same time, they take about as long."""
 
 ADOPTION_TIMEOUT_S = 5
-"""How long readers may keep a draft from its place before its rows are inserted after all."""
+"""How long a draft may wait for its place before its rows are inserted after all. All its locks
+together: while it waits for one, new readers wait behind it."""
 
 _Job = tuple[str, Mapping[str, Any]]
 
@@ -105,17 +106,20 @@ def adopt_draft(connection: Connection, layer: Layer, clearance: Clearance, load
     """Put a filled draft in the place of an empty partition, in the caller's transaction.
 
     Returns:
-        False if readers did not let go of the partition in time; then nothing has changed.
+        False if it could not be: readers did not let go of the partition in time, or somebody
+        made something of it that the draft lacks. Then nothing has changed.
     """
     name = {"layer": layer.name, "clearance": int(clearance), "load_id": load_id}
-    before = connection.execute(text("SHOW lock_timeout")).scalar_one()
-    set_timeout = text("SELECT set_config('lock_timeout', :timeout, true)")
+    before = connection.execute(text("SHOW statement_timeout")).scalar_one()
+    set_timeout = text("SELECT set_config('statement_timeout', :timeout, true)")
     try:
         with connection.begin_nested():
-            connection.execute(set_timeout, {"timeout": f"{ADOPTION_TIMEOUT_S}s"})
+            connection.execute(set_timeout, {"timeout": f"{ADOPTION_TIMEOUT_S * 1000:.0f}ms"})
             connection.execute(text("SELECT city.adopt_draft(:layer, :clearance, :load_id)"), name)
             connection.execute(set_timeout, {"timeout": before})
-    except OperationalError:  # a lock was not to be had, or each waited for the other
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise
         return False
     return True
 

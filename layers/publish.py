@@ -8,7 +8,7 @@ contradicts are closed in recorded time and kept in ``<layer>_past``; their part
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -103,6 +103,8 @@ def publish(
         run(statements.insert_changed)
         _refuse_overlaps(connection, statements)
     run(statements.drop_changed)
+    # Last, because it keeps readers out until the transaction ends.
+    _put_in_place(connection, layer, statements, load_id, sorted(filled))
     return Publication(recorded_at, new, changed, staged - new - changed)
 
 
@@ -130,10 +132,20 @@ def _fill_apart(
     }
     if filled:
         fill_drafts(apart, layer, load_id, tuple(filled), statements.fill_draft, parameters)
-    for clearance in filled:
+    return filled
+
+
+def _put_in_place(
+    connection: Connection,
+    layer: Layer,
+    statements: _Statements,
+    load_id: int,
+    clearances: Sequence[Clearance],
+) -> None:
+    """Put drafts in the place of their partitions, or else their rows into these."""
+    for clearance in clearances:
         if not adopt_draft(connection, layer, clearance, load_id):
             connection.execute(text(statements.insert_draft(draft_name(clearance, load_id))))
-    return filled
 
 
 def _lock(connection: Connection, layer: Layer) -> None:

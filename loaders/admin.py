@@ -32,11 +32,15 @@ class AdminAreas:
         """The districts that are held now and have not ended."""
         table = held_table(districts.LAYER)
         rows = connection.execute(
-            select(func.ST_AsBinary(table.c.geom), table.c.code, table.c.level).where(
+            select(func.ST_AsBinary(table.c.geom), table.c.code, table.c.level)
+            .where(
                 func.upper_inf(table.c.valid_during),
+                func.lower(table.c.valid_during) <= func.now(),
                 table.c.code.is_not(None),
                 table.c.level.is_distinct_from(_NOT_ADMINISTRATIVE),
             )
+            # On a border that two areas of a rank share, the same one counts in every load.
+            .order_by(table.c.code)
         ).all()
         areas = shapely.from_wkb(np.array([bytes(row[0]) for row in rows], object))
         return cls(areas, [row[1] for row in rows], [row[2] for row in rows])

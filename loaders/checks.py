@@ -46,6 +46,7 @@ _MISSING_NODES = """
     LEFT JOIN {nodes} b ON b.natural_key = s.{end} AND upper_inf(b.valid_during)
     WHERE s.geom IS NULL AND (a.natural_key IS NULL OR b.natural_key IS NULL)"""
 
+# A segment tells where its nodes are, so it is as secret as they are.
 # Elevations and depths are of the crown or of the invert; the axis lies half a height below or
 # above it. Surveys measure gravity pipes to the inner bottom and all others to the top.
 _GEOMETRY = """
@@ -55,10 +56,12 @@ _GEOMETRY = """
             ST_MakePoint(ST_X(e.end_geom), ST_Y(e.end_geom), coalesce(e.end_z, 0))), 4490),
         z_source = CASE WHEN e.start_z IS NULL OR e.end_z IS NULL THEN 'unknown'
                         WHEN e.is_surveyed THEN 'surveyed' ELSE 'depth' END,
-        admin_code = coalesce(e.start_admin_code, e.end_admin_code)
+        admin_code = coalesce(e.start_admin_code, e.end_admin_code),
+        clearance = greatest(s.clearance, e.start_clearance, e.end_clearance)
     FROM (
         SELECT l.row_number, a.geom AS start_geom, b.geom AS end_geom,
                a.admin_code AS start_admin_code, b.admin_code AS end_admin_code,
+               a.clearance AS start_clearance, b.clearance AS end_clearance,
                coalesce(l.start_elevation_m, {ground_a} - l.start_depth_m) + {to_axis} AS start_z,
                coalesce(l.end_elevation_m, {ground_b} - l.end_depth_m) + {to_axis} AS end_z,
                l.start_elevation_m IS NOT NULL AND l.end_elevation_m IS NOT NULL AS is_surveyed
@@ -70,7 +73,7 @@ _GEOMETRY = """
     WHERE e.row_number = s.row_number"""
 
 _TO_AXIS = """
-    coalesce(substring(l.section FROM '[*xX×]\\s*([0-9]+\\.?[0-9]*)')::double precision,
+    coalesce(substring(l.section FROM '[*xX×]\\s*([0-9]{1,6}\\.?[0-9]{0,3})')::double precision,
              l.diameter_mm, 0) / 2000
     * CASE coalesce(l.depth_ref, CASE l.category WHEN 'PS' THEN 'invert' ELSE 'crown' END)
       WHEN 'invert' THEN 1 ELSE -1 END"""

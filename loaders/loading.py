@@ -69,6 +69,8 @@ def load(
         if rejected and options.on_error == "reject":
             raise SourceError(_refusal(pipeline.rows_read, rejected, reasons, examples))
         publication = _publish(connections, layer, options, staging, pipeline, rejected)
+    if not options.dry_run and publication.new + publication.changed >= _ANALYZE_ROWS:
+        _refresh_statistics(connections.sql, layer)
     return LoadReport(
         None if options.dry_run else staging.number,
         layer.name,
@@ -114,7 +116,10 @@ def _write_failure(connection: Connection, load_id: int, error: BaseException) -
     # Texts of other errors may hold statements, values or paths.
     message = str(error) if isinstance(error, GeoserviceError) else type(error).__name__
     connection.execute(
-        update(loads).where(loads.c.load_id == load_id).values(state="failed", message=message)
+        update(loads)
+        # What was committed stays published, whatever happened after.
+        .where(loads.c.load_id == load_id, loads.c.state == "staging")
+        .values(state="failed", message=message)
     )
     connection.commit()
 
@@ -222,8 +227,6 @@ def _publish(
         )
     )
     connection.commit()
-    if publication.new + publication.changed >= _ANALYZE_ROWS:
-        _refresh_statistics(connection, layer)
     return publication
 
 

@@ -16,7 +16,6 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, BeforeValidator
 
-from geoservice.api.quick import WholeNumber
 from geoservice.auth import get_access
 from geoservice.db import Database
 from geoservice.settings import Settings
@@ -100,7 +99,7 @@ async def get_instant(
 
 def _plain_number(text: object) -> object:
     """Refuse ``+1``, ``01`` and ``1_0``: a resource has one address."""
-    if isinstance(text, str) and not re.fullmatch(f"-?({WholeNumber.regex})", text):
+    if isinstance(text, str) and not re.fullmatch("-?(0|[1-9][0-9]*)", text):
         message = "needs a whole number, as 14"
         raise ValueError(message)
     return text

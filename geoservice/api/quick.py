@@ -19,9 +19,9 @@ from starlette.types import Scope
 
 
 class WholeNumber(Convertor[int]):
-    """Numbers from 0 as they are written once: no sign, no leading zero."""
+    """Numbers from 0 as they are written once: no sign, no leading zero, at most ten digits."""
 
-    regex = "0|[1-9][0-9]*"
+    regex = "0|[1-9][0-9]{0,9}"
 
     def convert(self, value: str) -> int:
         """The number of a part of a path."""

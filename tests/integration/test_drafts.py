@@ -231,6 +231,57 @@ def test_readers_see_all_or_nothing_and_no_error(city: City) -> None:
     assert len(ROWS) in seen
 
 
+def test_who_reads_the_layers_table_meanwhile_waits_and_is_not_stopped(city: City) -> None:
+    read_keys = text("SELECT count(natural_key) FROM city.pipelines")
+    counted: list[int] = []
+
+    def count() -> None:
+        with city.address.connect(Role.INGEST) as connection:
+            counted.append(connection.execute(read_keys).scalar_one())
+
+    publishing = threading.Thread(target=publish_apart, args=(city,))
+    counting = threading.Thread(target=count)
+    with city.address.connect(Role.INGEST) as first:
+        first.execute(read_keys)
+        publishing.start()
+        _wait_until_locks_are_wanted(city, 1)
+        counting.start()
+        _wait_until_locks_are_wanted(city, 2)
+        first.rollback()
+        counting.join()
+        publishing.join()
+
+    assert counted == [len(ROWS)]
+
+
+def _wait_until_locks_are_wanted(city: City, waiting: int) -> None:
+    wanted = (
+        "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted "
+        "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    deadline = time.monotonic() + 4
+    while time.monotonic() < deadline:
+        if read(city, Role.OWNER, wanted)[0][0] >= waiting:
+            return
+        time.sleep(0.02)
+
+
+def test_a_partition_with_an_index_that_drafts_lack_is_filled_row_by_row(city: City) -> None:
+    oid = "SELECT 'city.pipelines_2'::regclass::oid"
+    with city.address.connect(Role.OWNER) as connection:
+        connection.exec_driver_sql("CREATE INDEX extra ON city.pipelines_2 USING brin (load_id)")
+        connection.commit()
+    before = read(city, Role.OWNER, oid)
+
+    publish_apart(city)
+
+    assert before == read(city, Role.OWNER, oid)
+    assert [(20,)] == read(city, Role.OWNER, "SELECT count(*) FROM city.pipelines")
+    with city.address.connect(Role.OWNER) as connection:
+        connection.exec_driver_sql("DROP INDEX city.extra")
+        connection.commit()
+
+
 def test_a_draft_whose_load_died_is_dropped_by_the_next(city: City) -> None:
     with city.address.connect(Role.LOADER) as connection:
         connection.execute(text("SELECT city.make_draft('pipelines', 2, 123)"))

@@ -133,6 +133,13 @@ def test_a_tile_has_one_address(client: TestClient, z: str) -> None:
     assert response.headers["content-type"] == "application/problem+json"
 
 
+def test_a_number_without_end_is_a_problem(client: TestClient) -> None:
+    response = client.get(f"/tiles/parcels/14/1/{'9' * 5000}.mvt")
+
+    assert response.status_code == 400
+    assert response.headers["content-type"] == "application/problem+json"
+
+
 def test_an_etag_may_stand_in_any_line_of_the_header(client: TestClient) -> None:
     path = tile_path("facilities", 114.0502, 22.5502, 15)
     etag = client.get(path).headers["etag"]

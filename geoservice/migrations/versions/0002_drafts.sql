@@ -59,8 +59,8 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION city.index_draft(text, integer, bigint, text) FROM PUBLIC;
 
--- The draft becomes the partition. Views are locked before the partition, as readers lock them, so
--- that neither waits for the other.
+-- The draft becomes the partition. Views are locked before the layer's table and that before the
+-- partition, in the order in which readers and writers lock them, so that no two wait for each other.
 CREATE FUNCTION city.adopt_draft(layer text, clearance integer, load_id bigint) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -87,10 +87,17 @@ BEGIN
                 pg_get_viewdef(reader.oid), format('\mcity\.%s\M( %s\M)?', name, name),
                 format('staging.%I %I', draft, name), 'g'));
     END LOOP;
+    EXECUTE format('LOCK TABLE ONLY city.%I IN ACCESS EXCLUSIVE MODE', layer);
     EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', held);
     EXECUTE format('SELECT EXISTS (SELECT FROM %s)', held) INTO is_filled;
     IF is_filled THEN
         RAISE EXCEPTION 'the partition is not empty'
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    IF (SELECT count(*) FROM pg_index WHERE indrelid = held)
+       <> (SELECT count(*) FROM pg_index
+           WHERE indrelid = format('staging.%I', draft)::regclass) THEN
+        RAISE EXCEPTION 'the draft lacks an index of the partition'
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
     EXECUTE format('ALTER TABLE city.%I DETACH PARTITION %s', layer, held);
