@@ -1,7 +1,7 @@
 """Points and lines of one part each as bare coordinates: no object is made of any of them.
 
-Most of what is loaded is of this kind. Parsing, moving and writing it as arrays takes a tenth of
-the time that an object for each geometry would (measured: 300,000 lines in 0.1 s, not 1.1 s).
+Most of what is loaded is of this kind. With arrays instead of an object for each geometry, all that
+is done to 300,000 lines before COPY takes 0.6 s of processor time, not 1.8 s (measured).
 """
 
 from __future__ import annotations
