@@ -93,8 +93,7 @@ def write_changed(layer: Layer, original: Path, path: Path) -> None:
     changed = formula.format(f'"{column}"')
     update_rows(
         unfinished,
-        f'UPDATE {layer.name} SET "{column}" = {changed} '
-        f"WHERE fid % {CHANGED_EVERY} = 0",
+        f'UPDATE {layer.name} SET "{column}" = {changed} WHERE fid % {CHANGED_EVERY} = 0',
     )
     unfinished.rename(path)
 

@@ -184,7 +184,10 @@ def _reader_grants(database: str, level: Clearance) -> list[str]:
 _LOADING = (
     "analyze_layer(text)",
     "held_partition(text, integer)",
+    "stage_drafts(text, bigint, timestamptz)",
+    "analyze_staged(bigint)",
     "make_draft(text, integer, bigint)",
+    "close_draft(text, integer, bigint, timestamptz)",
     "index_draft(text, integer, bigint, text)",
     "adopt_draft(text, integer, bigint)",
     "discard_drafts(bigint)",

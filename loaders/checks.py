@@ -95,7 +95,7 @@ def check_staged(connection: Connection, layer: Layer, staging: Staging) -> None
     checks = _Checks(connection, layer, staging)
     without_jit(connection)
     # The columns by which a publication joins; those of geometry and text would cost most of it.
-    connection.execute(text(f"ANALYZE {staging.qualified_rows} (row_number, natural_key)"))
+    staging.analyze(connection)
     if checks.has_equal_keys():
         checks.reject(_DUPLICATES)
         checks.run(_ORDINALS)

@@ -34,6 +34,7 @@ from loaders.staging import (
     copy_rejected,
     drop_leftovers,
     ingest,
+    is_without_rows,
     quarantine_statement,
 )
 
@@ -63,7 +64,7 @@ def load(
     """
     started = time.monotonic()
     drop_leftovers(connections.sql)
-    with _staging(connections.sql, layer, files, dry_run=options.dry_run) as staging:
+    with _staging(connections.sql, layer, files, options) as staging:
         pipeline = _stage(connections, layer, files, options, staging, progress or NoProgress())
         reasons, examples, rejected = _rejections(connections.sql, staging)
         if rejected and options.on_error == "reject":
@@ -88,16 +89,20 @@ def load(
 
 @contextmanager
 def _staging(
-    connection: Connection, layer: Layer, files: Sequence[Path], *, dry_run: bool
+    connection: Connection, layer: Layer, files: Sequence[Path], options: LoadOptions
 ) -> Iterator[Staging]:
     """Staging tables that are dropped however the load ends; a failure is written down."""
-    staging = Staging.dry() if dry_run else Staging(_begin(connection, layer, files))
+    if options.dry_run:
+        staging = Staging.dry()
+    else:
+        number = _begin(connection, layer, files)
+        staging = Staging(number, in_drafts=is_without_rows(connection, layer))
     try:
-        staging.create(connection, layer)
+        staging.create(connection, layer, options.valid_from)
         yield staging
     except BaseException as error:
         connection.rollback()
-        if not dry_run:
+        if not options.dry_run:
             _write_failure(connection, staging.number, error)
         raise
     finally:
@@ -209,7 +214,7 @@ def _publish(
         load_id=staging.number,
         valid_from=options.valid_from,
         # What other connections commit could not be undone.
-        apart=None if options.dry_run else Apart(connections.connect),
+        apart=None if options.dry_run else Apart(connections.connect, staged=staging.in_drafts),
     )
     if options.dry_run:
         connection.rollback()
