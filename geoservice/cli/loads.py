@@ -85,7 +85,7 @@ def show_load(load_id: LoadNumber, geojson: DiffFile = None, as_json: AsJson = F
             select(loads.c.load_id).where(loads.c.undoes == load_id)
         ).scalars()
         document = {
-            **load._mapping,
+            **{str(name): value for name, value in load._mapping.items()},
             "undone_by": list(undone_by),
             "changes": summary.as_json() if summary else None,
         }
