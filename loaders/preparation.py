@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from layers.errors import UnreadableSource
 from loaders.delimited import coordinate_columns, sniff
-from loaders.encodings import dbf_encoding, text_encoding
+from loaders.encodings import DbfTexts, Encoding, dbf_encoding, known_codec, text_encoding
 from loaders.options import LoadOptions
-from loaders.shapefile import gather
+from loaders.shapefile import check_table, gather
 from loaders.source import Source, Stamp, hashes
 
 if TYPE_CHECKING:
@@ -89,6 +89,38 @@ def shapefile(known: Format, found: Found, options: LoadOptions) -> Source:
     )
 
 
+def dbf(known: Format, found: Found, options: LoadOptions) -> Source:
+    """A table without shapes, alone in a folder.
+
+    Raises:
+        UnreadableSource: it is no DBF, cut short, or in no known encoding.
+        MissingColumn: the mapping names a column of coordinates that it has not.
+    """
+    stamp = Stamp.of(found.file)
+    table = DbfTexts(found.file)
+    check_table(found.file, table)
+    encoding = dbf_encoding(found.file, None, options.encoding)
+    link = Path(mkdtemp(dir=found.folder)) / "source.dbf"
+    link.symlink_to(found.file.absolute())
+    columns = tuple(name.decode(encoding.name, "ignore") for name in table.names)
+    return Source(
+        found.path,
+        link,
+        known.reader,
+        stamp,
+        hashes(list(found.hashed)),
+        name=found.name,
+        driver=known.driver,
+        is_table=True,
+        encoding=encoding,
+        cuts_names=True,
+        columns=columns,
+        coordinates=coordinate_columns(columns, options.mapping, found.path),
+        record_count=table.record_count,
+        deleted_count=table.count_deleted(),
+    )
+
+
 def delimited(known: Format, found: Found, options: LoadOptions) -> Source:
     """Delimited text, its encoding, separator, columns and coordinates known.
 
@@ -140,6 +172,21 @@ def geopackage(known: Format, found: Found, options: LoadOptions) -> Source:
         reason = "another program is writing to it (there is a -wal file); close that program first"
         raise UnreadableSource(file, reason)
     return as_it_is(known, found, options)
+
+
+def drawing(known: Format, found: Found, options: LoadOptions) -> Source:
+    """A drawing; it tells its encoding itself unless the user does.
+
+    Raises:
+        UnreadableSource: there is no such encoding as the user said.
+    """
+    source = as_it_is(known, found, options)
+    if options.encoding is None:
+        return source
+    name = known_codec(options.encoding)
+    if name is None:
+        raise UnreadableSource(found.file, f"{options.encoding!r} is not an encoding")
+    return replace(source, encoding=Encoding(name, "given"))
 
 
 def gml(known: Format, found: Found, options: LoadOptions) -> Source:
