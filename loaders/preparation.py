@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from layers.errors import UnreadableSource
 from loaders.delimited import coordinate_columns, sniff
 from loaders.encodings import DbfTexts, Encoding, dbf_encoding, known_codec, text_encoding
-from loaders.options import LoadOptions
+from loaders.options import MEBIBYTE, LoadOptions
 from loaders.shapefile import check_table, gather
 from loaders.source import Source, Stamp, hashes
 
@@ -59,6 +59,26 @@ def as_it_is(known: Format, found: Found, _options: LoadOptions) -> Source:
         open_options=known.open_options,
         is_table=known.is_table,
     )
+
+
+def sequence(known: Format, found: Found, options: LoadOptions) -> Source:
+    """Features one after another; how many is counted, because GDAL leaves out broken ones."""
+    source = as_it_is(known, found, options)
+    return replace(source, record_count=_count_records(found.file))
+
+
+def _count_records(file: Path) -> int:
+    """Lines, or texts between record separators (RFC 8142), that hold anything."""
+    count, is_filled, separator = 0, False, None
+    with file.open("rb") as opened:
+        while block := opened.read(MEBIBYTE):
+            separator = separator or (b"\x1e" if block.lstrip()[:1] == b"\x1e" else b"\n")
+            first, *others = block.split(separator)
+            is_filled = is_filled or bool(first.strip())
+            for part in others:
+                count += is_filled
+                is_filled = bool(part.strip())
+    return count + is_filled
 
 
 def shapefile(known: Format, found: Found, options: LoadOptions) -> Source:

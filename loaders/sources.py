@@ -97,7 +97,7 @@ FORMATS: tuple[Format, ...] = (
         "Newline-delimited GeoJSON",
         (".geojsonl", ".geojsons", ".ndjson", ".jsonl"),
         "gdal",
-        look.as_it_is,
+        look.sequence,
         driver="GeoJSONSeq",
         about="A feature a line, or RFC 8142 with record separators. EPSG:4326.",
     ),

@@ -8,23 +8,23 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 _PAGE = 4096
 _RECORD_PAGE_HEAD = 14
-_TYPES = {bool: 1, int: 4, float: 7, datetime: 8, str: 10}
+_TYPES = {bool: 1, int: 4, float: 7, date: 8, str: 10}
 _WIDTHS = {1: 0, 4: 4, 7: 8, 8: 8, 10: 0}
 _HEADER_KEY = (0xC7, 0xDA, 0x39, 0x6B)
-_EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001  # the file knows no zone
+_EPOCH = date(1899, 12, 30)
 
 Table = tuple[Mapping[str, type], Sequence[Sequence[Any]]]
 """Names of columns with the types of their values, and rows."""
 
 
 def write_access(path: Path, tables: Mapping[str, Table]) -> Path:
-    """Write a database of tables of texts, integers, floats, booleans and instants."""
+    """Write a database of tables of texts, integers, floats, booleans and days."""
     pages: dict[int, bytes] = {0: _header()}
     catalog, maps, at = [], [_usage_map(range(3, 4))], 4
     for name, (columns, rows) in tables.items():
@@ -116,9 +116,8 @@ def _record(columns: Mapping[str, type], row: Sequence[Any]) -> bytes:
 def _fixed(type_: type, value: Any) -> bytes:
     if type_ is bool:
         return b""
-    if type_ is datetime:
-        days = (value - _EPOCH).total_seconds() / 86400 if value else 0.0
-        return struct.pack("<d", days)
+    if type_ is date:
+        return struct.pack("<d", (value - _EPOCH).days if value else 0)
     return struct.pack("<i" if type_ is int else "<d", value or 0)
 
 
