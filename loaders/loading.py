@@ -100,7 +100,8 @@ def _staging(
         staging = Staging.dry()
     else:
         number = _begin(connection, layer, files)
-        staging = Staging(number, in_drafts=is_without_rows(connection, layer))
+        in_drafts = not options.is_correction and is_without_rows(connection, layer)
+        staging = Staging(number, in_drafts=in_drafts)
     try:
         staging.create(connection, layer, options.valid_from)
         yield staging
