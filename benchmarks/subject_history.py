@@ -32,6 +32,7 @@ from layers.extent import BBox, TimeInterval
 from layers.features import FeatureQuery, select_features
 from layers.pipelines import LAYER
 from layers.roles import Role
+from layers.versions import Versions
 from measured import (
     Aim,
     Measurements,
@@ -158,7 +159,7 @@ def _reads(city: BenchmarkCity) -> dict[str, _Read]:
 def _tile_read(places: Sequence[tuple[float, float]]) -> _Read:
     tiles = [tile_around(lon, lat, ZOOM) for lon, lat in places]
     return _Read(
-        as_pgbench(tile_statement(LAYER, LEVEL, TileOptions())),
+        as_pgbench(tile_statement(Versions(LAYER, LEVEL), TileOptions())),
         PackedList(("z", "x", "y"), (5, 17, 17), [(t.z, t.x, t.y) for t in tiles], (1, 1, 1)),
         {},
     )

@@ -143,3 +143,27 @@ BEGIN
         EXECUTE format('DROP TABLE IF EXISTS staging.%I', format('draft_%s_%s', clearance, load_id));
     END LOOP;
 END $$;
+
+-- Of the ended versions of a feature the one that held at an instant is found within the index, and
+-- those that have not ended yet by their end.
+DO $$
+DECLARE
+    index record;
+BEGIN
+    FOR index IN
+        SELECT c.relname AS name, n.nspname AS schema, t.relname AS partition
+        FROM pg_index i
+        JOIN pg_class c ON c.oid = i.indexrelid
+        JOIN pg_class t ON t.oid = i.indrelid
+        JOIN pg_namespace n ON n.oid = t.relnamespace
+        WHERE n.nspname IN ('city', 'themes') AND c.relname = t.relname || '_ended_feature_id'
+    LOOP
+        EXECUTE format('DROP INDEX %I.%I', index.schema, index.name);
+        EXECUTE format(
+            'CREATE INDEX %I ON %I.%I (feature_id, upper(valid_during), lower(valid_during)) '
+            'WHERE NOT upper_inf(valid_during)', index.name, index.schema, index.partition);
+        EXECUTE format(
+            'CREATE INDEX %I ON %I.%I (upper(valid_during)) WHERE NOT upper_inf(valid_during)',
+            index.partition || '_ended_until', index.schema, index.partition);
+    END LOOP;
+END $$;
