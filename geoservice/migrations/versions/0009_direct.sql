@@ -167,3 +167,17 @@ BEGIN
             index.partition || '_ended_until', index.schema, index.partition);
     END LOOP;
 END $$;
+
+-- Digests of the rows that the last load of a layer staged: random bytes, which no compression makes
+-- smaller.
+CREATE TABLE city.staged_digests (
+    load_id bigint NOT NULL,
+    part integer NOT NULL,
+    seed bytea NOT NULL,
+    key_digests bytea NOT NULL,
+    row_digests bytea NOT NULL,
+    PRIMARY KEY (load_id, part),
+    FOREIGN KEY(load_id) REFERENCES city.loads (load_id)
+);
+ALTER TABLE city.staged_digests ALTER key_digests SET STORAGE EXTERNAL,
+    ALTER row_digests SET STORAGE EXTERNAL;
