@@ -48,14 +48,16 @@ class _Form:
 _FORMS: Mapping[str, _Form] = {
     # About 3 m from one taking of the same pipes to the next.
     PIPELINES.name: _Form(
-        "ST_Translate(geom, :taking * 0.00003, 0)", "GX{taking:02}{number:09}", ("管径", "{} + 50")
+        "ST_Translate(geom, :taking * 0.00003, 0)",
+        "GX{taking:02}{number:09}",
+        ("管径", "coalesce({}, 0) + 50"),
     ),
     # The first taking is the parcel itself; the ordinals within a block are below 3,000.
     PARCELS.name: _Form(
         "CASE WHEN :taking = 0 THEN geom ELSE ST_Scale(geom, ST_MakePoint(0.45, 0.45), "
         "ST_PointN(ST_ExteriorRing(ST_GeometryN(geom, 1)), 1 + (:taking - 1) % 4)) END",
         "{code}",
-        ("权利人", "{} || '等'"),
+        ("权利人", "coalesce({}, '') || '等'"),
     ),
 }
 _ORDINALS_PER_TAKING = 3_000

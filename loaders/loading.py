@@ -68,14 +68,16 @@ def load(
         LoadInProgress: another load of the layer is being published for too long.
     """
     started = time.monotonic()
-    drop_leftovers(connections.sql)
-    known = Known.of_last_load(connections.sql, layer, options)
+    interrupted = drop_leftovers(connections.sql)
+    is_first = is_without_rows(connections.sql, layer)
+    known = None if is_first else Known.of_last_load(connections.sql, layer, options)
     load_once = partial(_load, connections, layer, files, options, progress or NoProgress())
     try:
         report = load_once(known)
     except ReadAgain:
         report = load_once(None)
-    return replace(report, seconds=time.monotonic() - started)
+    seconds = time.monotonic() - started
+    return replace(report, interrupted=tuple(interrupted), seconds=seconds)
 
 
 def _load(
@@ -91,7 +93,6 @@ def _load(
     Raises:
         ReadAgain: they may be known no more, or another row has their key.
     """
-    started = time.monotonic()
     with _staging(connections.sql, layer, files, options) as staging:
         pipeline = _stage(connections, layer, files, options, staging, progress, known)
         reasons, examples, rejected = _rejections(connections.sql, staging)
@@ -114,7 +115,6 @@ def _load(
         rejected,
         reasons,
         examples,
-        time.monotonic() - started,
     )
 
 
@@ -126,9 +126,8 @@ def _staging(
     if options.dry_run:
         staging = Staging.dry()
     else:
-        number = _begin(connection, layer, files)
         in_drafts = not options.is_correction and is_without_rows(connection, layer)
-        staging = Staging(number, in_drafts=in_drafts)
+        staging = Staging(_begin(connection, layer, files), in_drafts=in_drafts)
     try:
         staging.create(connection, layer, options.valid_from)
         yield staging
