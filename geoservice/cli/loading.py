@@ -184,6 +184,10 @@ def show_report(console: Console, report: LoadReport) -> None:
     console.print(f"  coordinates  {shown(report.crs)} ({shown(report.transformation)})")
     if report.encoding:
         console.print(f"  encoding     {shown(report.encoding)}")
+    for number in report.interrupted:
+        console.print(
+            f"  note         load {number} was interrupted and wrote nothing: load it again"
+        )
     pairs = (f"{attribute} <- {column}" for attribute, column in report.mapping.items())
     console.print(f"  columns      {shown(', '.join(pairs)) or 'none'}")
     for note in (note for source in report.sources for note in source.notes):
