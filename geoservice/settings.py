@@ -170,6 +170,10 @@ class LoadSettings(_Section):
         4_000_000_000, ge=500_000_000, description="Most memory of the reading process"
     )
     reader_timeout_s: int = Field(3_600, ge=1, description="Longest time of reading one file")
+    mappings_folder: Path = Field(
+        default_factory=lambda: Cluster.default_folder() / "mappings",
+        description="Folder of saved mappings, which --map takes by name",
+    )
 
 
 class LogSettings(_Section):

@@ -127,9 +127,9 @@ def _in_order(
     operation: Operation, positions: FloatArray, city: CityFrame, source: Path
 ) -> Operation:
     """The operation with x or with y first, whichever puts the positions into the city."""
-    swapped = find_operation(operation.crs + SWAPPED, city, source)
     if operation.swapped:
         return operation
+    swapped = find_operation(operation.crs + SWAPPED, city, source)
     as_named = share_inside(operation, positions, city)
     as_swapped = share_inside(swapped, positions, city)
     if as_named > 0 and as_swapped > 0 and as_named == as_swapped:

@@ -290,3 +290,50 @@ def test_without_districts_there_are_no_codes() -> None:
     admin = AdminAreas(np.empty(0, object), [], [])
 
     assert admin.codes(np.zeros((1, 2))).to_pylist() == [None]
+
+
+def test_a_column_of_diameters_and_sections_fills_both(tmp_path: Path, read_rows: Reader) -> None:
+    sizes = ["DN300", "300×400", "0.5m", "", "219*6"]
+    path = csv(
+        tmp_path,
+        "管线编号,管类,起点点号,终点点号,管径\n"
+        + "".join(f"{n},JP,A{n},B{n},{size}\n" for n, size in enumerate(sizes)),
+    )
+
+    outcome = read_rows("pipelines", path)
+
+    assert outcome.values("diameter_mm") == [300.0, None, 500.0, None]
+    assert outcome.values("section") == [None, "300*400", None, None]
+    assert outcome.reasons == {"unclear_section": 1}
+
+
+def test_two_columns_that_give_different_sections_are_a_contradiction(
+    tmp_path: Path, read_rows: Reader
+) -> None:
+    rows = "1,JP,A,B,300*400,300×400\n2,JP,A,C,300*400,300*500\n"
+    path = csv(tmp_path, f"管线编号,管类,起点点号,终点点号,管径,断面\n{rows}")
+
+    outcome = read_rows("pipelines", path)
+
+    assert outcome.values("section") == ["300*400"]
+    assert outcome.reasons == {"contradiction": 1}
+
+
+def test_a_replaced_text_is_not_taken_for_a_section(tmp_path: Path, read_rows: Reader) -> None:
+    path = csv(tmp_path, "管线编号,管类,起点点号,终点点号,管径\n1,JP,A,B,219*6\n")
+
+    outcome = read_rows(
+        "pipelines", path, mapping=Mapping(values={"diameter_mm": {"219*6": "219"}})
+    )
+
+    assert outcome.values("diameter_mm") == [219.0]
+
+
+def test_a_system_said_with_northing_first_serves_a_table_too(
+    tmp_path: Path, read_rows: Reader
+) -> None:
+    path = csv(tmp_path, "物探点号,管类,X,Y\n1,JP,2493941.246,505955.846\n")
+
+    (place,) = read_rows("pipeline_nodes", path, crs="EPSG:4547/yx").geometries
+
+    assert (place.x, place.y) == pytest.approx((114.0579, 22.5431), abs=1e-7)
