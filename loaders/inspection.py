@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from layers.base import GeometryType
-from layers.crs import candidates, find_operation, share_inside
+from layers.crs import find_operation, share_inside
+from layers.crs_candidates import candidates
 from layers.errors import UnknownCRS
 from loaders.delimited import CoordinateColumns
 from loaders.findings import Findings

@@ -73,7 +73,8 @@ class Pipeline:
             repaired += normalised.repaired
             yield normalised
         report = _report(source, plan, normaliser, self.rows_read - before)
-        notes = [*report.notes, *features.notes]
+        located = normaliser.locator.notes if normaliser else ()
+        notes = [*report.notes, *located, *features.notes]
         if repaired:
             notes.append(f"{repaired} invalid polygons were repaired; no area changed")
         self.reports.append(replace(report, notes=tuple(notes)))
