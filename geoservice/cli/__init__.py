@@ -20,6 +20,7 @@ from geoservice.cli import (
     keys,
     layer_pages,
     loading,
+    loads,
     mappings,
     sample,
     serving,
@@ -44,7 +45,7 @@ checking.register(app)
 sample.register(app)
 app.add_typer(database.app, name="db")
 app.add_typer(keys.app, name="keys")
-app.add_typer(loading.loads_app, name="loads")
+app.add_typer(loads.app, name="loads")
 app.add_typer(mappings.app, name="mappings")
 app.add_typer(layer_pages.app, name="layers")
 
