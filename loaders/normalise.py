@@ -20,11 +20,11 @@ from loaders.admin import AdminAreas
 from loaders.columns import ARROW_TYPES
 from loaders.convert import as_text, convert, derive
 from loaders.findings import Findings
+from loaders.formats.stream import DEFECT, GEOMETRY
 from loaders.geometry import Shaped, shape
 from loaders.mapping import ColumnPlan
 from loaders.measures import divide_sections
 from loaders.positions import Locator
-from loaders.read_child import DEFECT, GEOMETRY
 
 Z_SOURCE = "z_source"
 """Attribute that says where the heights of a geometry come from; filled here if no column does."""
