@@ -69,6 +69,13 @@ class Operation:
         )
 
 
+def other_order(operation: Operation) -> Operation:
+    """The operation with its axes the other way round."""
+    plain = operation.crs.removesuffix(SWAPPED)
+    is_swapped = not operation.swapped
+    return replace(operation, crs=plain + SWAPPED * is_swapped, swapped=is_swapped)
+
+
 def find_operation(crs: str, city: CityFrame, source: Path) -> Operation:
     """The operation that brings positions of a system to EPSG:4490.
 
@@ -89,9 +96,7 @@ def find_operation(crs: str, city: CityFrame, source: Path) -> Operation:
         operation = _own(own, city, source)
     else:
         operation = _chinese_offset(name) or _stated(name, city, source)
-    if not swapped:
-        return operation
-    return replace(operation, crs=operation.crs + SWAPPED, swapped=True)
+    return other_order(operation) if swapped else operation
 
 
 def _own(system: OwnSystem, city: CityFrame, source: Path) -> Operation:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -17,8 +16,14 @@ import numpy as np
 from pyproj import CRS
 
 from layers.city import CityFrame, FloatArray
-from layers.crs import SWAPPED, Operation, approximately, find_operation, share_inside
-from layers.errors import UnknownCRS
+from layers.crs import (
+    SWAPPED,
+    Operation,
+    approximately,
+    find_operation,
+    other_order,
+    share_inside,
+)
 
 _SAMPLE = 2000
 _MAX_CANDIDATES = 8
@@ -50,20 +55,17 @@ def candidates(positions: FloatArray, city: CityFrame, source: Path) -> tuple[st
 def _fitting(positions: FloatArray, city: CityFrame, source: Path) -> Iterator[tuple[str, str]]:
     """Names and titles of the systems that fit: those that can be used before those that cannot."""
     for name, title in _likely_systems(city):
-        for operation in _both_ways(find_operation(name, city, source)):
+        plain = find_operation(name, city, source)
+        for operation in (plain, other_order(plain)):
             if share_inside(operation, positions, city) >= 0.5:
                 yield operation.crs, title
     for name, datum in _old_systems(city):
-        for operation in _both_ways(approximately(name)):
+        plain = approximately(name)
+        for operation in (plain, other_order(plain)):
             if share_inside(operation, positions, city) >= 0.5:
                 known = city.own_systems.shift_of(CRS.from_user_input(name)) is not None
                 needs = "" if known else f", needs the parameters of {datum}"
                 yield operation.crs, f"{_title(name)}{needs}"
-
-
-def _both_ways(operation: Operation) -> tuple[Operation, Operation]:
-    """An operation with easting first and with northing first."""
-    return operation, replace(operation, crs=operation.crs + SWAPPED, swapped=True)
 
 
 def _likely_systems(city: CityFrame) -> Iterator[tuple[str, str]]:
@@ -127,19 +129,11 @@ def sibling(
     finite = positions[np.isfinite(positions).all(axis=1)][:_SAMPLE]
     if not len(finite) or share_inside(operation, finite, city) > 0:
         return None
-    plain = operation.crs.removesuffix(SWAPPED)
-    names = (plain, *_other_forms(plain))
-    both = ((name, suffix) for name in names for suffix in ("", SWAPPED))
-    found: list[Operation] = []
-    for name, suffix in both:
-        if name + suffix == operation.crs:
-            continue
-        try:
-            other = find_operation(name + suffix, city, source)
-        except UnknownCRS:
-            continue
-        if share_inside(other, finite, city) >= _SURELY:
-            found.append(other)
+    others = [other_order(operation)]
+    for name in _other_forms(operation.crs.removesuffix(SWAPPED)):
+        form = find_operation(name, city, source)
+        others += [form, other_order(form)]
+    found = [other for other in others if share_inside(other, finite, city) >= _SURELY]
     return found[0] if len(found) == 1 else None
 
 

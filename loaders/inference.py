@@ -19,8 +19,8 @@ import pyarrow.compute as pc
 from layers.base import AttributeType
 from loaders.convert import NULL_WORDS, as_text, parse_boolean
 from loaders.dates import parse_date, parse_instant
+from loaders.formats.stream import DEFECT, GEOMETRY
 from loaders.quantities import Quantity, Unit, parse_quantity, plain, unit_in_name
-from loaders.read_child import DEFECT, GEOMETRY
 
 MAX_DISTINCT = 100_000
 """Distinct texts of a column that are looked at; of the others only the number is counted on."""

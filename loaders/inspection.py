@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +14,16 @@ from layers.base import GeometryType
 from layers.crs import find_operation, share_inside
 from layers.crs_candidates import candidates
 from layers.errors import UnknownCRS
+from loaders.datasets import ALL_LAYERS, prepare
 from loaders.delimited import CoordinateColumns
 from loaders.findings import Findings
+from loaders.formats.stream import GEOMETRY
 from loaders.geometry import positions_of
 from loaders.inference import ColumnEvidence, InferredColumn, observe
 from loaders.options import LoadOptions
 from loaders.positions import read_positions
-from loaders.read_child import GEOMETRY
 from loaders.reader import Features, read
-from loaders.sources import Source, prepare
+from loaders.source import Source
 
 _NAMES = {
     1: "Point",
@@ -67,24 +68,36 @@ class Inspection:
     """What one data set of a file holds.
 
     Attributes:
-        name: Of the file, and of its layer where it has several.
-        layer: Of the file, as ``--layer`` takes it; None where it has one.
+        source: To read it again; good for as long as its private folder is.
         geometries: Type to number of rows; a trailing Z means elevations, ``None`` no geometry.
         words: Column to its distinct texts and how often each comes, as far as they are kept.
         cut_encoding: Encoding in which a DBF has cut names of columns to 10 bytes.
     """
 
-    name: str
-    layer: str | None
+    source: Source
     rows: int
     columns: tuple[InferredColumn, ...]
     geometries: Mapping[str, int]
     crs: CrsFound
     encoding: str | None
-    coordinates: CoordinateColumns | None
     notes: tuple[str, ...] = ()
     words: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     cut_encoding: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Of the file, and of its layer or member where it has several."""
+        return self.source.title
+
+    @property
+    def layer(self) -> str | None:
+        """As ``--layer`` takes it; None where the file has one."""
+        return self.source.layer
+
+    @property
+    def coordinates(self) -> CoordinateColumns | None:
+        """Columns of positions, if there are any."""
+        return self.source.coordinates
 
     @property
     def dimensions(self) -> frozenset[int]:
@@ -122,9 +135,10 @@ def inspect(path: Path, options: LoadOptions, folder: Path) -> Iterator[Inspecti
     Raises:
         SourceError: the file cannot be read.
     """
-    source = prepare(path, options, folder)
-    with read(source, options.limits, options.source_layer) as features:
-        yield _inspected(source, features, options)
+    wanted = replace(options, source_layer=options.source_layer or ALL_LAYERS)
+    for source in prepare(path, wanted, folder):
+        with read(source, options.limits) as features:
+            yield _inspected(source, features, options)
 
 
 def _inspected(source: Source, features: Features, options: LoadOptions) -> Inspection:
@@ -140,17 +154,15 @@ def _inspected(source: Source, features: Features, options: LoadOptions) -> Insp
             crs = _crs(source, features.crs, batch, options)
     encoding = source.encoding
     return Inspection(
-        source.path.name,
-        options.source_layer,
+        source,
         rows,
         tuple(column.inferred() for column in seen.values()),
         dict(geometries.most_common()),
         crs or CrsFound(features.crs, "there are no rows"),
         f"{encoding.name} ({encoding.found})" if encoding else None,
-        source.coordinates,
         (*source.notes, *features.notes),
         {name: column.counts for name, column in seen.items()},
-        encoding.name if encoding and source.driver else None,
+        encoding.name if encoding and source.cuts_names else None,
     )
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from layers.base import Attribute, AttributeType, GeometryType, Title
 from layers.city import CityFrame, FloatArray
-from layers.crs import SWAPPED, Operation, find_operation, share_inside
+from layers.crs import Operation, find_operation, other_order, share_inside
 from layers.crs_candidates import candidates, sibling
 from layers.errors import UnknownCRS
 from loaders.convert import convert
@@ -138,7 +138,7 @@ def _in_order(
     """The operation with x or with y first, whichever puts the positions into the city."""
     if operation.swapped:
         return operation
-    swapped = find_operation(operation.crs + SWAPPED, city, source)
+    swapped = other_order(operation)
     as_named = share_inside(operation, positions, city)
     as_swapped = share_inside(swapped, positions, city)
     if as_named > 0 and as_swapped > 0 and as_named == as_swapped:

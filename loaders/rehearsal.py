@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from loaders.findings import reason_word
 from loaders.options import LoadOptions
 from loaders.pipeline import Pipeline
 from loaders.report import Example, column_of
+from loaders.source import Source
 
 _EXAMPLES = 10
 
@@ -42,20 +42,20 @@ class Rehearsal:
         }
 
 
-def rehearse(layer: Layer, files: Sequence[Path], options: LoadOptions, folder: Path) -> Rehearsal:
-    """Read files into a layer and write nothing.
+def rehearse(layer: Layer, source: Source, options: LoadOptions, folder: Path) -> Rehearsal:
+    """Read a source into a layer and write nothing.
 
     Args:
-        folder: Private folder; the caller removes it.
+        folder: Private folder of the source; the caller removes it.
 
     Raises:
-        SourceError: a file cannot be read or does not fit the layer.
+        SourceError: it cannot be read or does not fit the layer.
     """
     pipeline = Pipeline(layer, options, None, folder)
     reasons: Counter[str] = Counter()
     examples: list[Example] = []
     rejected = repaired = 0
-    for batch in pipeline.batches(files):
+    for batch in pipeline.of_source(source):
         repaired += batch.repaired
         rejected += len(batch.rejected)
         for row in batch.rejected:

@@ -93,7 +93,7 @@ def check_command(  # one for each option
     )
     with private_folder() as folder:
         found = [
-            _checked(file, inspection, layer, options, folder)
+            _checked(inspection, layer, options, folder)
             for inspection in inspect(file, options, folder)
         ]
     if write is not None:
@@ -110,7 +110,7 @@ def check_command(  # one for each option
 
 
 def _checked(
-    file: Path, inspection: Inspection, layer: Layer | None, options: LoadOptions, folder: Path
+    inspection: Inspection, layer: Layer | None, options: LoadOptions, folder: Path
 ) -> _Checked:
     proposals = (propose_for(inspection, layer),) if layer else propose(inspection, LAYERS)
     if not proposals:
@@ -120,10 +120,9 @@ def _checked(
         options,
         crs=options.crs or inspection.crs.assumed,
         mapping=options.mapping.over(best.mapping),
-        source_layer=inspection.layer,
     )
     try:
-        rehearsal = rehearse(best.layer, [file], chosen, folder)
+        rehearsal = rehearse(best.layer, inspection.source, chosen, folder)
     except SourceError as error:
         return _Checked(inspection, proposals, None, str(error))
     return _Checked(inspection, proposals, rehearsal, None)

@@ -205,9 +205,9 @@ def test_columns_with_odd_names_survive_the_file(look: Inspector) -> None:
 def test_a_rehearsal_counts_what_a_load_would_reject(
     look: Inspector, tmp_path: Path, frame: CityFrame
 ) -> None:
-    look(table(管类=["配水", "?!"], 管径=["300", "粗", "400"], rows=6))
+    source = look(table(管类=["配水", "?!"], 管径=["300", "粗", "400"], rows=6)).source
 
-    found = rehearse(PIPELINES, [tmp_path / "table.csv"], LoadOptions(city=frame), tmp_path)
+    found = rehearse(PIPELINES, source, LoadOptions(city=frame), tmp_path)
 
     assert (found.read, found.rejected) == (6, 4)
     assert found.reasons == {"not_in_code_list": 3, "not_a_number": 2}
