@@ -186,6 +186,11 @@ class TileSettings(_Section):
     max_layers: int = Field(16, ge=1, le=64, description="Most layers of a composite tile")
 
 
+def _default_mappings_folder() -> Path:
+    """`mappings` in the folder where the service keeps its data."""
+    return Cluster.default_folder() / "mappings"
+
+
 class LoadSettings(_Section):
     """Bounds on files to be loaded."""
 
@@ -201,7 +206,7 @@ class LoadSettings(_Section):
     )
     reader_timeout_s: int = Field(3_600, ge=1, description="Longest time of reading one file")
     mappings_folder: Path = Field(
-        default_factory=lambda: Cluster.default_folder() / "mappings",
+        default_factory=_default_mappings_folder,
         description="Folder of saved mappings, which --map takes by name",
     )
 
