@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from difflib import SequenceMatcher
+from difflib import SequenceMatcher, get_close_matches
+from functools import cache
+from itertools import islice
 
 import pyarrow as pa
 
-from layers.base import Attribute, AttributeType, CodeList, Layer
+from layers.base import Attribute, AttributeType, CodeList, Layer, Title
 from loaders.columns import Forms
 from loaders.convert import NULL_WORDS, convert
 from loaders.dates import DATE_FORMS, DateForm
+from loaders.inference import MAX_CODES
 from loaders.inspection import Inspection
 from loaders.mapping import DBF_NAME_BYTES, normal_name
 from loaders.mapping import Mapping as ColumnMapping
@@ -185,8 +188,8 @@ def _score(
 def _rated(attribute: Attribute, column: str, found: Inspection) -> Match | None:
     """How likely a column fills an attribute; None where nothing speaks for it."""
     confidence, reason = _by_name(attribute, column, found.cut_encoding)
-    words = dict(list(found.words.get(column, {}).items())[:_WORDS_LOOKED_AT])
-    if confidence == 0 and not _is_telling(attribute):
+    words = dict(islice(found.words.get(column, {}).items(), _WORDS_LOOKED_AT))
+    if confidence == 0 and not _is_telling(attribute, words):
         return None
     match = _with_values(Match(attribute.name, column, confidence, (), 1.0), attribute, words)
     match = _with_confidence(match, attribute, words, reason)
@@ -197,8 +200,7 @@ def _by_name(attribute: Attribute, column: str, cut_encoding: str | None) -> tup
     """What the name of a column alone says."""
     title, unit = unit_in_name(column)
     plain, bare = normal_name(column), normal_name(title)
-    names = {normal_name(word): word for word in (attribute.name, *attribute.aliases)}
-    titles = {normal_name(attribute.title.zh), normal_name(attribute.title.en)}
+    names, titles = _names_of(attribute.name, attribute.aliases, attribute.title)
     if plain == normal_name(attribute.name):
         return 1.0, "it bears the name of the attribute"
     if plain in names:
@@ -209,7 +211,16 @@ def _by_name(attribute: Attribute, column: str, cut_encoding: str | None) -> tup
         return 0.9, f"its name is {whole}, cut to {DBF_NAME_BYTES} bytes"
     if bare in titles:
         return 0.9, "it bears the title of the attribute"
-    return _by_likeness(bare, {**names, **{title: title for title in titles}})
+    return _by_likeness(bare, {**titles, **names})
+
+
+@cache
+def _names_of(
+    name: str, aliases: tuple[str, ...], title: Title
+) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """Names and titles of an attribute as they are compared, to how they are written."""
+    names = {normal_name(word): word for word in (name, *aliases)}
+    return names, {normal_name(word): word for word in (title.zh, title.en)}
 
 
 def _whole_name(column: str, names: Mapping[str, str], encoding: str) -> str | None:
@@ -222,19 +233,24 @@ def _whole_name(column: str, names: Mapping[str, str], encoding: str) -> str | N
 
 def _by_likeness(plain: str, names: Mapping[str, str]) -> tuple[float, str]:
     best, like = 0.0, ""
+    for name in get_close_matches(plain, names, n=1, cutoff=_ALIKE):
+        best, like = SequenceMatcher(None, name, plain).ratio(), names[name]
     for name, word in names.items():
-        likeness = SequenceMatcher(None, plain, name).ratio()
         # Two Chinese characters are a word; two Latin letters are in many.
         if len(name) >= (4 if name.isascii() else 2) and name in plain:
-            likeness = max(likeness, _ALIKE + 0.2 * len(name) / len(plain))
-        if likeness > best:
-            best, like = likeness, word
+            likeness = _ALIKE + 0.2 * len(name) / len(plain)
+            if likeness > best:
+                best, like = likeness, word
     return (0.7 * best, f"its name is like {like}") if best >= _ALIKE else (0.0, "")
 
 
-def _is_telling(attribute: Attribute) -> bool:
+def _is_telling(attribute: Attribute, words: Mapping[str, int]) -> bool:
     """Whether values alone may show that a column is of an attribute."""
-    return attribute.codes is not None or attribute.pattern is not None
+    if attribute.codes is None:
+        return attribute.pattern is not None
+    few = list(words)[: MAX_CODES + 1]
+    known = sum(word.casefold() in attribute.codes.by_word for word in few)
+    return len(few) <= MAX_CODES and known >= 0.5 * len(few) > 0
 
 
 def _with_values(match: Match, attribute: Attribute, words: Mapping[str, int]) -> Match:
@@ -311,9 +327,8 @@ def _alike(codes: CodeList, word: str) -> str | None:
     inside = {code for length, code in held if length == longest}
     if inside:
         return inside.pop() if len(inside) == 1 else None
-    rated = ((SequenceMatcher(None, plain, w).ratio(), code) for w, code in codes.by_word.items())
-    likeness, code = max(rated, default=(0.0, ""))
-    return code if likeness >= _ALIKE_WORD else None
+    alike = get_close_matches(plain, codes.by_word, n=1, cutoff=_ALIKE_WORD)
+    return codes.by_word[alike[0]] if alike else None
 
 
 def _with_confidence(
