@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from geoservice.cli import (
     checking,
     database,
+    doctor,
     keys,
     layer_pages,
     loading,
@@ -43,6 +44,7 @@ serving.register(app)
 loading.register(app)
 checking.register(app)
 sample.register(app)
+doctor.register(app)
 app.add_typer(database.app, name="db")
 app.add_typer(keys.app, name="keys")
 app.add_typer(loads.app, name="loads")

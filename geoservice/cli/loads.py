@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection, select
 
+from geoservice.changes import written_as_geojson
 from geoservice.cli.terminal import minute, shown, table_console
 from geoservice.db import DatabaseAddress
 from geoservice.settings import Settings
@@ -31,6 +32,7 @@ from layers.registry import get_layer
 from layers.roles import Role
 from layers.system_tables import loads
 from layers.undo import undo_load
+from loaders.staging import drop_leftovers
 
 app = typer.Typer(help="The history of loads.", no_args_is_help=True)
 
@@ -51,6 +53,7 @@ def list_loads(
     if layer is not None:
         statement = statement.where(loads.c.layer == get_layer(layer).name)
     with DatabaseAddress(Settings.read().database).connect(Role.LOADER) as connection:
+        drop_leftovers(connection)
         rows = connection.execute(statement).mappings().all()
     table = Table("load", "layer", "files", "state", "recorded at", "counts")
     for row in rows:
@@ -85,7 +88,7 @@ def show_load(load_id: LoadNumber, geojson: DiffFile = None, as_json: AsJson = F
             select(loads.c.load_id).where(loads.c.undoes == load_id)
         ).scalars()
         document = {
-            **load._mapping,
+            **{str(name): value for name, value in load._mapping.items()},
             "undone_by": list(undone_by),
             "changes": summary.as_json() if summary else None,
         }
@@ -172,17 +175,7 @@ def _summarise(changes: Iterable[FeatureChange], geojson: Path | None) -> Summar
     if geojson is None:
         return Summary.of(changes)
     with geojson.open("wb") as out:
-        out.write(b'{"type":"FeatureCollection","features":[')
-
-        def written() -> Iterable[FeatureChange]:
-            for number, change in enumerate(changes):
-                out.write(b",\n" if number else b"\n")
-                out.write(orjson.dumps(change.as_geojson()))
-                yield change
-
-        summary = Summary.of(written())
-        out.write(b"\n]}\n")
-    return summary
+        return Summary.of(written_as_geojson(changes, out))
 
 
 def _print_load(document: dict[str, Any], summary: Summary | None) -> None:
