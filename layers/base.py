@@ -133,6 +133,8 @@ class Attribute:
         minimum: Least value allowed, in ``unit``.
         maximum: Greatest value allowed, in ``unit``.
         pattern: Regular expression (RE2 syntax) that the whole text must match.
+        section: Attribute that takes what a column of this one gives as width by height
+            (``300*400``); its texts are in its own unit.
     """
 
     name: str
@@ -148,6 +150,7 @@ class Attribute:
     maximum: float | None = None
     pattern: str | None = None
     derived: Derived | None = None
+    section: str | None = None
 
 
 @dataclass(frozen=True)
