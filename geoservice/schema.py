@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from layers import system_tables
-from layers.base import Layer
+from layers.base import THEME_SCHEMA, Layer
 from layers.ddl import layer_ddl
 from layers.errors import MigrationError
 from layers.registry import LAYERS
@@ -129,7 +129,7 @@ def new_layers_ddl(connection: Connection) -> list[str]:
 
 def _system_ddl() -> list[str]:
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
-    statements = [f"CREATE SCHEMA {STAGING_SCHEMA}"]
+    statements = [f"CREATE SCHEMA {schema}" for schema in (STAGING_SCHEMA, THEME_SCHEMA)]
     for table in system_tables.ALL:
         statements.append(str(CreateTable(table).compile(dialect=dialect)).strip())
         statements += [

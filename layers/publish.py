@@ -25,7 +25,9 @@ from layers.tables import (
     FEATURE_ID_SEQUENCE,
     SCHEMA,
     STAGING_SCHEMA,
-    past_name,
+    column_names,
+    qualified,
+    qualified_past,
     row_clearances,
 )
 
@@ -182,9 +184,9 @@ class _Statements:
     """The statements of one publication; identifiers come from the registry and the load only."""
 
     def __init__(self, layer: Layer, staged_table: str, load_id: int) -> None:
-        attributes = [attribute.name for attribute in layer.attributes]
-        held = f"{SCHEMA}.{layer.name}"
-        past = f"{SCHEMA}.{past_name(layer)}"
+        attributes = column_names(layer)
+        held = qualified(layer)
+        past = qualified_past(layer)
         staged = f"{STAGING_SCHEMA}.{staged_table}"
         changed = f"{STAGING_SCHEMA}.changed_{load_id}"
         columns = ", ".join(
