@@ -23,6 +23,7 @@ from layers.errors import MigrationError
 from layers.registry import LAYERS
 from layers.system_tables import installation
 from layers.tables import FEATURE_ID_SEQUENCE, SCHEMA, STAGING_SCHEMA
+from layers.themes import read_themes
 from layers.views import fingerprint, view_statements
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -98,7 +99,7 @@ def _assert_server(connection: Connection) -> None:
 
 def _refresh_views(connection: Connection) -> None:
     database = connection.execute(text("SELECT current_database()")).scalar_one()
-    statements = view_statements(database)
+    statements = view_statements(database, read_themes(connection))
     wanted = fingerprint(statements)
     if connection.execute(select(installation.c.views_fingerprint)).scalar() == wanted:
         return

@@ -40,9 +40,13 @@ class GeometryType(StrEnum):
 
     POINT = "Point"
     POINT_Z = "PointZ"
+    MULTI_POINT = "MultiPoint"
+    MULTI_POINT_Z = "MultiPointZ"
     LINE_STRING_Z = "LineStringZ"
     MULTI_LINE_STRING = "MultiLineString"
+    MULTI_LINE_STRING_Z = "MultiLineStringZ"
     MULTI_POLYGON = "MultiPolygon"
+    MULTI_POLYGON_Z = "MultiPolygonZ"
 
     @property
     def has_z(self) -> bool:

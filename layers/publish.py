@@ -30,6 +30,7 @@ from layers.tables import (
     qualified_past,
     row_clearances,
 )
+from layers.themes import require_current
 
 LOCK_TIMEOUT_S = 120
 
@@ -72,9 +73,11 @@ def publish(
 
     Raises:
         LoadInProgress: another publication of the layer did not end in time.
+        LayerChanged: the layer is a theme that was edited or dropped since the rows were staged.
         OverlappingVersions: the held versions were not what they must be; nothing is written.
     """
     _lock(connection, layer)
+    require_current(connection, layer)
     recorded_at = _take_instant(connection, layer)
     statements = _Statements(layer, staged_table, load_id)
     parameters = {
