@@ -143,6 +143,8 @@ class Attribute:
         minimum: Least value allowed, in ``unit``.
         maximum: Greatest value allowed, in ``unit``.
         pattern: Regular expression (RE2 syntax) that the whole text must match.
+        section: Attribute that takes what a column of this one gives as width by height
+            (``300*400``); its texts are in its own unit.
         stored_as: Column of the tables; None means that it is called as the attribute. Readers see
             the name in any case.
     """
@@ -160,6 +162,7 @@ class Attribute:
     maximum: float | None = None
     pattern: str | None = None
     derived: Derived | None = None
+    section: str | None = None
     stored_as: str | None = None
 
     @property

@@ -87,12 +87,12 @@ def staged_table_ddl(layer: Layer, name: str) -> str:
 
     Unlogged: what a crash leaves of it is worth nothing.
     """
-    attributes = ", ".join(
-        f"{attribute.column} {sql_type(attribute).compile(dialect=_DIALECT)}"
+    attributes = "".join(
+        f"{attribute.column} {sql_type(attribute).compile(dialect=_DIALECT)}, "
         for attribute in layer.attributes
     )
     return (
         f"CREATE UNLOGGED TABLE {STAGING_SCHEMA}.{name} (row_number bigint, natural_key text, "
-        f"key_derived boolean, {attributes}, admin_code text, clearance smallint, "
+        f"key_derived boolean, {attributes}admin_code text, clearance smallint, "
         f"valid_from timestamptz, geom geometry({layer.geometry_type.value}, {STORAGE_SRID}))"
     )

@@ -205,15 +205,15 @@ class ThemeDocument(_Document):
         columns = [attribute.column for attribute in self.attributes if attribute.column]
         faults = [f"attribute {name} is there twice" for name in names if names.count(name) > 1]
         faults += [f"column {one} is there twice" for one in columns if columns.count(one) > 1]
-        named = {
-            **dict.fromkeys(self.key, "key"),
-            self.valid_from: "valid_from",
-            self.style.color_by: "style.color_by",
-            self.style.label: "style.label",
-        }
+        named = [
+            *(("key", name) for name in self.key),
+            ("valid_from", self.valid_from),
+            ("style.color_by", self.style.color_by),
+            ("style.label", self.style.label),
+        ]
         faults += [
             f"{where} names attribute {name!r}, which is not there"
-            for name, where in named.items()
+            for where, name in named
             if name is not None and name not in names
         ]
         return faults

@@ -10,7 +10,8 @@ import pytest
 
 from layers.base import Attribute, AttributeType, Derived, Title
 from layers.codes import MATERIALS, PIPE_KINDS
-from loaders.convert import Converted, convert, derive, parse_boolean, parse_date
+from loaders.convert import Converted, convert, derive, parse_boolean
+from loaders.dates import parse_date
 
 T = Title("T", "题")
 
@@ -68,7 +69,7 @@ def test_numbers_are_read_from_text_and_from_full_width_digits() -> None:
     assert found.values.to_pylist() == [1.5, 2.0, 300.0, -400.0, 0.5, 5.0]
 
 
-@pytest.mark.parametrize("word", ["abc", "1,000", "12mm", "1e999", "0x10", "1 2", "inf", "１，０"])
+@pytest.mark.parametrize("word", ["abc", "1,00", "12mm", "1e999", "0x10", "1 2", "inf", "１，０"])
 def test_what_is_no_number_is_rejected(word: str) -> None:
     found = run([word, "1"], AttributeType.NUMBER)
 

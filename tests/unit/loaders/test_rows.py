@@ -250,7 +250,7 @@ def test_what_is_put_aside_is_kept_as_it_was_read(tmp_path: Path, read_rows: Rea
 
 
 def test_a_row_may_have_several_reasons(tmp_path: Path, read_rows: Reader) -> None:
-    path = lines(tmp_path, ["LINESTRING (0 0, 1 1)", LINE], code=["1", "2"], 管径=["粗", "1"])
+    path = lines(tmp_path, ["LINESTRING (0 0, 1 1)", LINE], code=["1", "2"], 管径=["粗", "100"])
 
     (row,) = read_rows("pipelines", path).rejected
 
