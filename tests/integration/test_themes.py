@@ -176,10 +176,10 @@ def test_a_reader_role_reads_no_table_of_themes(city: City, base_stations: str) 
         with psycopg.connect(city.address.libpq_url(reader_role(level)), autocommit=True) as one:
             for table in (qualified(theme), f"{qualified(theme)}_3", "city.themes"):
                 with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                    one.execute(f"SELECT * FROM {table}")  # type: ignore[call-overload]  # names of ours
+                    one.execute(f"SELECT * FROM {table}")
             if level < RESTRICTED:
                 with pytest.raises(psycopg.errors.UndefinedTable):
-                    one.execute(f"SELECT * FROM {base_stations}")  # type: ignore[call-overload]  # as above
+                    one.execute(f"SELECT * FROM {base_stations}")
 
 
 def test_an_attribute_has_a_clearance_of_its_own(
