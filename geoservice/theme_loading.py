@@ -6,9 +6,12 @@ runs in commands and jobs, never in a web worker.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from sqlalchemy import Connection
 
 from geoservice.db import DatabaseAddress
 from layers.base import Layer
@@ -40,10 +43,19 @@ class ThemeLoad:
     report: LoadReport | None
 
 
-def refresh_themes(address: DatabaseAddress) -> None:
-    """Have the layers of this process be those of the database."""
+@contextmanager
+def connect_knowing_themes(address: DatabaseAddress) -> Iterator[Connection]:
+    """A connection of the loader; the layers of this process are those of its database."""
     with address.connect(Role.LOADER) as connection:
         use_themes(read_themes(connection))
+        connection.rollback()
+        yield connection
+
+
+def refresh_themes(address: DatabaseAddress) -> None:
+    """Have the layers of this process be those of the database."""
+    with connect_knowing_themes(address):
+        pass
 
 
 def layer_named(address: DatabaseAddress, name: str) -> Layer:

@@ -22,6 +22,7 @@ from sqlalchemy.exc import OperationalError
 from layers.base import THEME_SCHEMA, Layer
 from layers.ddl import layer_ddl
 from layers.errors import InvalidParameter, LayerChanged, LoadInProgress, ThemeExists, UnknownLayer
+from layers.rewrite import lock_layer
 from layers.system_tables import installation, loads, quarantine, theme_edits, themes
 from layers.tables import qualified, qualified_past
 from layers.theme_changes import alterations, require_allowed
@@ -34,7 +35,7 @@ from layers.views import (
 )
 
 LOCK_TIMEOUT_S = 30
-"""How long an edit waits for loads and for readers of the theme before it gives up."""
+"""How long an edit waits for readers of the theme before it gives up; new ones wait behind it."""
 
 Action = Literal["created", "edited", "widened", "dropped"]
 
@@ -259,14 +260,8 @@ def _write_edit(  # one for each column
 
 def _lock_layer(connection: Connection, name: str) -> None:
     """Wait for publications of the theme, and keep others out until the transaction ends."""
+    lock_layer(connection, name)
     connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_S}s'"))
-    try:
-        connection.execute(
-            text("SELECT pg_advisory_xact_lock(hashtext('publish'), hashtext(:layer))"),
-            {"layer": name},
-        )
-    except OperationalError as error:
-        raise LoadInProgress(name) from error
 
 
 def _lock_themes(connection: Connection) -> None:

@@ -218,7 +218,7 @@ def test_what_the_style_shows_cannot_be_hidden(city: City, posts: str) -> None:
 def test_an_edit_waits_for_a_load_and_gives_up_in_time(
     city: City, posts: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("layers.themes.LOCK_TIMEOUT_S", 1)
+    monkeypatch.setattr("layers.rewrite.LOCK_TIMEOUT_S", 1)
     with city.address.connect(Role.LOADER) as connection:
         connection.execute(
             text("SELECT pg_advisory_xact_lock(hashtext('publish'), hashtext(:name))"),
