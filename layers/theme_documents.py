@@ -39,10 +39,12 @@ from layers.names import check_attribute_name, check_layer_name, check_plain
 
 MAX_ATTRIBUTES = 1_000
 MAX_CODES = 2_000
+MAX_COLUMN_CHARS = 1_000
 _MAX_ZOOM = 22
 _HELD = "held"
 
 Word = Annotated[str, Field(min_length=1, max_length=200)]
+ColumnName = Annotated[str, Field(min_length=1, max_length=MAX_COLUMN_CHARS)]
 Color = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 Zoom = Annotated[int, Field(ge=0, le=_MAX_ZOOM)]
 Level = Literal["public", "enterprise", "government", "restricted"]
@@ -120,7 +122,7 @@ class AttributeDocument(_Document):
     column: Annotated[str, Field(pattern=r"^a[1-9][0-9]{0,3}$")] | None = None
     type: AttributeType
     title: TitleDocument
-    aliases: tuple[Word, ...] = ()
+    aliases: tuple[ColumnName, ...] = ()
     unit: Word | None = None
     codes: CodesDocument | None = None
     clearance: Level | None = None

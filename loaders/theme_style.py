@@ -17,7 +17,7 @@ PALETTE = (
 
 _LEAST_CODES, _MOST_CODES = 2, len(PALETTE)
 _MOST_LABEL_CHARS = 60
-_NAME_WORDS = re.compile(r"名称|名字|站名|^name|name$|^title$|^label$|mc$|名$", re.IGNORECASE)
+_NAME_WORDS = re.compile(r"名称|名字|站名|^name|names?$|^title$|^label$|mc$|名$", re.IGNORECASE)
 _KIND_WORDS = re.compile(
     r"类|级|状态|性质|kind|type|class|categ|status|level|lx$|lb$|dj$", re.IGNORECASE
 )

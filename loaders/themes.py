@@ -18,7 +18,13 @@ from layers.errors import MissingColumn, SourceError
 from layers.names import attribute_name
 from layers.registry import LAYERS
 from layers.theme_changes import WIDER
-from layers.theme_documents import KEY_TYPES, MAX_ATTRIBUTES, parse_theme, theme_document
+from layers.theme_documents import (
+    KEY_TYPES,
+    MAX_ATTRIBUTES,
+    MAX_COLUMN_CHARS,
+    parse_theme,
+    theme_document,
+)
 from loaders.folders import private_folder
 from loaders.inference import InferredColumn
 from loaders.mapping import normal_name
@@ -185,6 +191,9 @@ def _distinct(columns: Sequence[InferredColumn], notes: list[str]) -> list[Infer
     """Columns that a later file can be matched with: of names that differ by case or spaces one."""
     kept: dict[str, InferredColumn] = {}
     for column in columns:
+        if not (normal_name(column.name) and len(column.name) <= MAX_COLUMN_CHARS):
+            notes.append(f"column {column.name[:20]!r} is left out: it has no name to know it by")
+            continue
         first = kept.setdefault(normal_name(column.name), column)
         if first is not column:
             notes.append(f"column {column.name!r} is left out: it is called as {first.name!r} is")
@@ -213,8 +222,7 @@ def _attributes(
             notes.append(f"column {column.name!r} would be {column.nearly} but for {odd}")
         title = like.title if like else Title(_word(column.title), _word(column.title))
         unit = column.unit if kind in (AttributeType.INTEGER, AttributeType.NUMBER) else None
-        aliases = (column.name,) if 0 < len(column.name) <= MAX_WORD_CHARS else ()
-        made.append(Attribute(name, kind, title, aliases=aliases, unit=unit))
+        made.append(Attribute(name, kind, title, aliases=(column.name,), unit=unit))
     return made
 
 

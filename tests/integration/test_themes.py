@@ -17,10 +17,13 @@ from starlette.testclient import TestClient
 
 from geoservice import theme_loading
 from geoservice.schema import migrate
+from geoservice.theme_loading import connect_knowing_themes
 from layers.access import Clearance
+from layers.changes import changes_of_load, published_load
 from layers.errors import LayerChanged
 from layers.roles import Role, reader_role
 from layers.tables import qualified
+from layers.undo import undo_load
 from loaders import LoadOptions, load
 from tests.conftest import KeyMaker
 from tests.support import City
@@ -227,6 +230,60 @@ def test_a_second_load_closes_and_opens_versions_by_key(
     }
     assert {"基站1"} == names["then"] - names["now"]
     assert {"改名"} == names["now"] - names["then"]
+
+
+def test_a_load_of_a_theme_is_undone_and_told_like_any_other(
+    city: City, client: TestClient, headers_of: KeyMaker, tmp_path: Path
+) -> None:
+    rows = stations(4)
+    load_file(city, "poles", points_file(tmp_path / "a.geojson", rows), key=("基站编号",))
+    rows[1]["名称"] = "改名"
+    second = load_file(city, "poles", points_file(tmp_path / "b.geojson", rows)).report
+    assert second is not None
+    with connect_knowing_themes(city.address) as connection:
+        load_row = published_load(connection, second.load_id or 0)
+        (change,) = changes_of_load(connection, theme_of(city, "poles"), load_row, plane_srid=4547)
+    with connect_knowing_themes(city.address) as connection:
+        undone = undo_load(connection, second.load_id or 0)
+        connection.commit()
+
+    assert ("name",) == change.changed
+    assert {"基站1"} == {(change.before or {})["name"]}
+    assert (2, 1) == (undone.closed, undone.restored)  # what it brought, and what it cut short
+    items, headers = "/collections/poles/items", headers_of(RESTRICTED)
+    between = {"as_recorded": load_row.recorded_at.isoformat()}
+    now = client.get(items, headers=headers).json()["features"]
+    then = client.get(items, params=between, headers=headers).json()["features"]
+    assert {"基站1"} == _names(now) - _names(then)
+    assert {"改名"} == _names(then) - _names(now)
+
+
+def _names(features: list[dict[str, Any]]) -> set[str]:
+    return {feature["properties"]["name"] for feature in features}
+
+
+def test_what_is_prepared_for_a_theme_outlives_its_columns(
+    city: City, client: TestClient, headers_of: KeyMaker, tmp_path: Path
+) -> None:
+    """A server refuses a prepared statement whose columns have got another type."""
+    load_file(city, "wells", points_file(tmp_path / "a.geojson", stations(3)))
+    headers = headers_of(RESTRICTED)
+    for _ in range(12):
+        assert client.get("/collections/wells/items", headers=headers).status_code == 200
+    said = document_of(city, "wells")
+    said["attributes"][3] |= {"type": "text", "unit": None}
+
+    edit(city, "wells", said)
+
+    answers = [client.get("/collections/wells/items", headers=headers) for _ in range(6)]
+    assert {200, 503} >= {answer.status_code for answer in answers}
+    answer = eventually(lambda: _answered(client, "/collections/wells/items", headers))
+    assert "10" == answer["features"][0]["properties"]["a4"]
+
+
+def _answered(client: TestClient, path: str, headers: dict[str, str]) -> Any:
+    answer = client.get(path, headers=headers)
+    return answer.json() if answer.status_code == 200 else None
 
 
 def test_without_a_key_the_same_file_again_changes_nothing(city: City, tmp_path: Path) -> None:
