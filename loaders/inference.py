@@ -19,8 +19,8 @@ import pyarrow.compute as pc
 from layers.base import AttributeType
 from loaders.convert import NULL_WORDS, as_text, parse_boolean
 from loaders.dates import parse_date, parse_instant
+from loaders.formats.stream import DEFECT, GEOMETRY
 from loaders.quantities import Quantity, Unit, parse_quantity, plain, unit_in_name
-from loaders.read_child import DEFECT, GEOMETRY
 
 MAX_DISTINCT = 100_000
 """Distinct texts of a column that are looked at; of the others only the number is counted on."""
@@ -152,6 +152,15 @@ class ColumnEvidence:
                 self.counts[word] += count
             else:
                 self.overflowed = True
+
+    def add(self, other: ColumnEvidence) -> None:
+        """Take in what has been seen of a column of the same name elsewhere."""
+        self.rows += other.rows
+        self.filled += other.filled
+        self.overflowed |= other.overflowed
+        self.counts.update(other.counts)
+        if other.arrow_type != self.arrow_type:
+            self.arrow_type = pa.string()
 
     def inferred(self) -> InferredColumn:
         """What the column holds, by all that has been seen."""

@@ -169,8 +169,8 @@ class Section:
     unit: Unit | None
 
     def as_text(self, factor: Decimal = Decimal(1)) -> str:
-        """``300x400``, both sides multiplied by a factor."""
-        return "x".join(f"{(side * factor).normalize():f}" for side in (self.width, self.height))
+        """``300*400``, both sides multiplied by a factor."""
+        return "*".join(f"{(side * factor).normalize():f}" for side in (self.width, self.height))
 
 
 def parse_section(text: str, unit: Unit | None = None) -> Section | None:

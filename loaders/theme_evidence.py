@@ -15,13 +15,14 @@ import shapely
 from layers.base import GeometryType
 from layers.city import FloatArray
 from layers.errors import UnreadableSource
+from loaders.datasets import prepare
 from loaders.findings import Findings
 from loaders.geometry import GeometryArray
 from loaders.inference import ColumnEvidence, InferredColumn, observe
 from loaders.options import LoadOptions
 from loaders.positions import Locator, find_locator, read_positions
 from loaders.reader import read
-from loaders.sources import Source, prepare
+from loaders.source import Source
 
 TILE_BYTES = 500_000
 """What the tile of a layer may weigh; a theme is shown from the zoom at which none weighs more."""
@@ -108,26 +109,50 @@ def gather(files: Sequence[Path], options: LoadOptions, folder: Path) -> Evidenc
         SourceError: a file cannot be read, its system of coordinates is not known, or no row has a
             geometry.
     """
-    evidence = Evidence()
-    for file in files:
-        source = prepare(file, options, folder)
-        with read(source, options.limits, options.source_layer) as features:
-            locator: Locator | None = None
-            for batch in features.batches:
-                if locator is None:
-                    locator = find_locator(
-                        batch,
-                        source.coordinates,
-                        said=options.crs,
-                        stated=features.crs,
-                        city=options.city,
-                        source=source.path,
-                        geometry_type=_ANY,
-                    )
-                _take_in(evidence, batch, source, locator)
-    if not evidence.dimensions:
+    found = [
+        _of_source(source, options) for file in files for source in prepare(file, options, folder)
+    ]
+    dimensions = sum((one.dimensions for one in found), Counter[int]())
+    if not dimensions:
         raise UnreadableSource(files[0], "no row has a geometry; a theme is a layer of a map")
+    most = Evidence(dimensions=dimensions).dimension
+    # What is mostly of another kind is another layer of the file, with columns of its own.
+    return _together([one for one in found if one.dimensions and one.dimension == most])
+
+
+def _of_source(source: Source, options: LoadOptions) -> Evidence:
+    evidence = Evidence()
+    with read(source, options.limits) as features:
+        locator: Locator | None = None
+        for batch in features.batches:
+            if locator is None:
+                locator = find_locator(
+                    batch,
+                    source.coordinates,
+                    said=options.crs,
+                    stated=features.crs,
+                    city=options.city,
+                    source=source.path,
+                    geometry_type=_ANY,
+                )
+            _take_in(evidence, batch, source, locator)
     return evidence
+
+
+def _together(parts: Sequence[Evidence]) -> Evidence:
+    """What several sources hold, as one."""
+    whole, *others = parts
+    for part in others:
+        whole.dimensions.update(part.dimensions)
+        whole.bytes_of_tile.update(part.bytes_of_tile)
+        whole.rows += part.rows
+        whole.has_z |= part.has_z
+        whole.has_parts |= part.has_parts
+        for name, column in part.seen.items():
+            known = whole.seen.setdefault(name, column)
+            if known is not column:
+                known.add(column)
+    return whole
 
 
 def _take_in(evidence: Evidence, batch: pa.RecordBatch, source: Source, locator: Locator) -> None:

@@ -15,11 +15,13 @@ from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
 from geoservice.cli import (
+    checking,
     database,
     keys,
     layer_pages,
     loading,
     loads,
+    mappings,
     sample,
     serving,
     themes,
@@ -40,10 +42,12 @@ app = typer.Typer(
 )
 serving.register(app)
 loading.register(app)
+checking.register(app)
 sample.register(app)
 app.add_typer(database.app, name="db")
 app.add_typer(keys.app, name="keys")
 app.add_typer(loads.app, name="loads")
+app.add_typer(mappings.app, name="mappings")
 app.add_typer(layer_pages.app, name="layers")
 themes.register(app)
 

@@ -12,20 +12,19 @@ from zoneinfo import ZoneInfo
 
 import orjson
 import typer
-import yaml
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from geoservice.cli.mappings import read_mapping
 from geoservice.cli.terminal import shown
 from geoservice.db import DatabaseAddress
 from geoservice.settings import LoadSettings, Settings
 from geoservice.theme_loading import layer_named
 from layers.base import THEME_SCHEMA
-from layers.errors import InvalidMapping, InvalidParameter, UnreadableSource
+from layers.errors import InvalidParameter, UnreadableSource
 from layers.extent import parse_instant
 from loaders import LoadOptions, LoadReport, ReadLimits, load
-from loaders.mapping import Mapping, parse_mapping
 from loaders.options import Progress as LoadProgress
 
 
@@ -82,7 +81,7 @@ def load_command(  # one for each option
     encoding: Annotated[str | None, typer.Option(help="Encoding of texts, such as gb18030")] = None,
     map_: Annotated[
         list[str] | None,
-        typer.Option("--map", help="ATTRIBUTE=COLUMN, or a YAML file (columns, values, constants)"),
+        typer.Option("--map", help="ATTRIBUTE=COLUMN, a YAML file, or the name of a saved mapping"),
     ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="ATTRIBUTE=VALUE for all rows")
@@ -130,7 +129,7 @@ def load_command(  # one for each option
         city=settings.city.frame(),
         crs=crs,
         encoding=encoding,
-        mapping=_mapping(map_ or [], set_ or []),
+        mapping=read_mapping(map_ or [], set_ or [], settings.load.mappings_folder),
         key=tuple(part.strip() for part in key.split(",")) if key else None,
         valid_from=_since(valid_from, settings.city.time_zone) if valid_from else None,
         valid_to=_since(valid_to, settings.city.time_zone) if valid_to else None,
@@ -229,32 +228,3 @@ def show_report(console: Console, report: LoadReport) -> None:
         console.print(f"  [red]{count:,}[/] {shown(reason)}", highlight=False)
     for example in report.examples:
         console.print(f"    row {example.row}: {shown(example.reason)}", highlight=False)
-
-
-def _mapping(maps: list[str], constants: list[str]) -> Mapping:
-    """The mapping that the options describe, files first, single pairs over them."""
-    document: dict[str, dict[str, Any]] = {"columns": {}, "values": {}, "constants": {}}
-    for one in maps:
-        attribute, is_pair, column = one.partition("=")
-        if is_pair:
-            document["columns"][attribute] = column
-            continue
-        read = parse_mapping(_read_yaml(Path(one)))
-        document["columns"].update(read.columns)
-        document["values"].update(read.values)
-        document["constants"].update(read.constants)
-    for one in constants:
-        attribute, is_pair, value = one.partition("=")
-        if not is_pair:
-            message = f"--set {one}: needs ATTRIBUTE=VALUE"
-            raise InvalidMapping(message)
-        document["constants"][attribute] = value
-    return parse_mapping(document)
-
-
-def _read_yaml(path: Path) -> object:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        message = f"{path.name}: cannot be read as a YAML mapping"
-        raise InvalidMapping(message) from error

@@ -10,8 +10,8 @@ import pytest
 
 from layers.base import AttributeType
 from loaders import inference
+from loaders.formats.stream import DEFECT, GEOMETRY
 from loaders.inference import InferredColumn, infer_columns
-from loaders.read_child import DEFECT, GEOMETRY
 
 
 def infer(values: list[Any] | pa.Array, name: str = "a") -> InferredColumn:
