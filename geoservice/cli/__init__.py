@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from geoservice.cli import (
     checking,
     database,
+    doctor,
     keys,
     layer_pages,
     loading,
@@ -24,6 +25,7 @@ from geoservice.cli import (
     mappings,
     sample,
     serving,
+    survey,
     themes,
 )
 from geoservice.cli.terminal import printable
@@ -44,11 +46,13 @@ serving.register(app)
 loading.register(app)
 checking.register(app)
 sample.register(app)
+doctor.register(app)
 app.add_typer(database.app, name="db")
 app.add_typer(keys.app, name="keys")
 app.add_typer(loads.app, name="loads")
 app.add_typer(mappings.app, name="mappings")
 app.add_typer(layer_pages.app, name="layers")
+survey.register()
 themes.register(app)
 
 _EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (

@@ -72,9 +72,13 @@ class _Bars:
 
 def load_command(  # one for each option
     layer: Annotated[
-        str, typer.Argument(help="Layer to load into; or theme, and the name of one to make")
+        str,
+        typer.Argument(
+            help="Layer to load into; survey: tables of pipes and their points; theme NAME: a "
+            "layer of its own"
+        ),
     ],
-    files: Annotated[list[Path], typer.Argument(help="Files, loaded as one")],
+    files: Annotated[list[Path], typer.Argument(help="Files, archives and folders, loaded as one")],
     crs: Annotated[
         str | None, typer.Option(help="EPSG:n, gcj02 or bd09; /yx after it for northing first")
     ] = None,
@@ -108,7 +112,8 @@ def load_command(  # one for each option
         ),
     ] = False,
     source_layer: Annotated[
-        str | None, typer.Option("--layer", help="Layer of a file that has several")
+        str | None,
+        typer.Option("--layer", help="Layer of a file that has several; * all that fit"),
     ] = None,
     on_error: Annotated[
         str, typer.Option(help="quarantine: keep bad rows aside; reject: refuse the whole load")
@@ -214,6 +219,10 @@ def show_report(console: Console, report: LoadReport) -> None:
     console.print(f"  coordinates  {shown(report.crs)} ({shown(report.transformation)})")
     if report.encoding:
         console.print(f"  encoding     {shown(report.encoding)}")
+    for number in report.interrupted:
+        console.print(
+            f"  note         load {number} was interrupted and wrote nothing: load it again"
+        )
     pairs = (f"{attribute} <- {column}" for attribute, column in report.mapping.items())
     console.print(f"  columns      {shown(', '.join(pairs)) or 'none'}")
     for note in (note for source in report.sources for note in source.notes):
