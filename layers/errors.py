@@ -17,13 +17,16 @@
      ├ ConflictError
      │  ├ LoadInProgress
      │  ├ CannotUndo
-     │  └ CannotPurge
+     │  ├ CannotPurge
+     │  ├ ThemeExists
+     │  └ LayerChanged
      ├ SourceError           the owner of the data can mend it
      │  ├ UnreadableSource
      │  ├ UnsafeArchive
      │  ├ MissingColumn
      │  ├ UnknownCRS
-     │  └ InvalidMapping
+     │  ├ InvalidMapping
+     │  └ InvalidTheme
      └ ServiceError          the operator can mend it
         ├ ClusterError
         ├ MigrationError
@@ -146,6 +149,22 @@ class LoadInProgress(ConflictError):
         self.layer = layer
 
 
+class ThemeExists(ConflictError):
+    """A theme of that name is there already."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is a theme {name!r} already")
+        self.name = name
+
+
+class LayerChanged(ConflictError):
+    """A layer was changed or dropped while something was being done with it."""
+
+    def __init__(self, layer: str) -> None:
+        super().__init__(f"{layer} was changed meanwhile, so nothing was written; try again")
+        self.layer = layer
+
+
 class CannotUndo(ConflictError):
     """A load cannot be undone; ``loads`` are those that stand in the way, to be undone first."""
 
@@ -221,6 +240,10 @@ class UnknownCRS(SourceError):
 
 class InvalidMapping(SourceError):
     """A mapping names an attribute or a column that does not exist."""
+
+
+class InvalidTheme(SourceError):
+    """A description of a theme cannot be used; it says where and why."""
 
 
 class ServiceError(GeoserviceError):

@@ -25,6 +25,8 @@ from geoservice.cli import (
     mappings,
     sample,
     serving,
+    survey,
+    themes,
 )
 from geoservice.cli.terminal import printable
 from geoservice.logs import configure_logs
@@ -50,6 +52,8 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(loads.app, name="loads")
 app.add_typer(mappings.app, name="mappings")
 app.add_typer(layer_pages.app, name="layers")
+survey.register()
+themes.register(app)
 
 _EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (errors.RequestError, 64),
