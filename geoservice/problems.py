@@ -56,6 +56,9 @@ PROBLEMS: dict[type[Exception], Problem] = {
     errors.BodyTooLarge: Problem(
         "body-too-large", 413, Title("The body is too large", "请求体过大")
     ),
+    errors.UploadTimedOut: Problem(
+        "upload-timed-out", 408, Title("The body came too slowly", "上传超时")
+    ),
     errors.RequestError: _BAD_REQUEST,
     errors.NotFoundError: Problem("not-found", 404, Title("There is nothing here", "未找到")),
     errors.NotAuthenticated: Problem(
@@ -70,6 +73,9 @@ PROBLEMS: dict[type[Exception], Problem] = {
     errors.SourceError: Problem("bad-source", 422, Title("The data cannot be used", "数据无效")),
     errors.DatabaseUnavailable: _UNAVAILABLE,
     errors.QueryTimedOut: _TIMED_OUT,
+    errors.StorageFull: Problem(
+        "storage-full", 507, Title("There is no room for uploads", "存储空间不足")
+    ),
     errors.ServiceError: _INTERNAL,
 }
 """By class; the nearest class of the error's ancestry counts."""

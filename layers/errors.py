@@ -5,16 +5,19 @@
      │  ├ InvalidParameter
      │  ├ UnknownParameter
      │  ├ InvalidBody
-     │  └ BodyTooLarge
+     │  ├ BodyTooLarge
+     │  └ UploadTimedOut
      ├ NotFoundError         nothing there, or nothing that this caller may know of
      │  ├ UnknownLayer
      │  ├ FeatureNotFound
+     │  ├ JobNotFound
      │  └ TileOutsideMatrix
      ├ AccessError
      │  ├ NotAuthenticated
      │  └ NotPermitted
      ├ ConflictError
-     │  └ LoadInProgress
+     │  ├ LoadInProgress
+     │  └ WrongJobState
      ├ SourceError           the owner of the data can mend it
      │  ├ UnreadableSource
      │  ├ UnsafeArchive
@@ -25,7 +28,8 @@
         ├ ClusterError
         ├ MigrationError
         ├ DatabaseUnavailable
-        └ QueryTimedOut
+        ├ QueryTimedOut
+        └ StorageFull
 
 Errors carry fields, not only text; what HTTP makes of them is decided in ``geoservice.problems``.
 """
@@ -80,6 +84,10 @@ class BodyTooLarge(RequestError):
         self.limit_bytes = limit_bytes
 
 
+class UploadTimedOut(RequestError):
+    """A body came too slowly, or stopped coming."""
+
+
 class NotFoundError(GeoserviceError):
     """Nothing is there, or nothing that this caller may know of."""
 
@@ -99,6 +107,14 @@ class FeatureNotFound(NotFoundError):
         super().__init__(f"{layer} has no feature {feature_id} at that instant")
         self.layer = layer
         self.feature_id = feature_id
+
+
+class JobNotFound(NotFoundError):
+    """A job of loading does not exist, or is of a layer that the caller may not load into."""
+
+    def __init__(self, job_id: int) -> None:
+        super().__init__(f"there is no load {job_id}")
+        self.job_id = job_id
 
 
 class TileOutsideMatrix(NotFoundError):
@@ -131,6 +147,10 @@ class LoadInProgress(ConflictError):
     def __init__(self, layer: str) -> None:
         super().__init__(f"another load of {layer} is being published; try again when it has ended")
         self.layer = layer
+
+
+class WrongJobState(ConflictError):
+    """A job of loading is not in a state in which that can be asked of it."""
 
 
 class SourceError(GeoserviceError):
@@ -209,3 +229,7 @@ class DatabaseUnavailable(ServiceError):
 
 class QueryTimedOut(ServiceError):
     """A statement ran longer than it may."""
+
+
+class StorageFull(ServiceError):
+    """There is no room for another upload."""

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
-from geoservice.cli import database, keys, layer_pages, loading, sample, serving
+from geoservice.cli import database, keys, layer_pages, loading, sample, serving, working
 from geoservice.cli.terminal import printable
 from geoservice.logs import configure_logs
 from geoservice.settings import LogSettings
@@ -30,6 +30,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 serving.register(app)
+working.register(app)
 loading.register(app)
 sample.register(app)
 app.add_typer(database.app, name="db")
