@@ -79,7 +79,7 @@ def _report(
         **told,
         "findings": [_finding(found, layer, level) for found in seen],
         "findings_withheld": len(findings) - len(seen),
-        "findings_complete": len(findings) == report["rejected"],
+        "findings_complete": len(findings) >= sum(report["reasons"].values()),
     }
 
 
@@ -87,7 +87,12 @@ def _finding(found: Mapping[str, Any], layer: Layer, level: Clearance) -> dict[s
     return {
         "row": found["row"],
         "key": found["key"] if shows_keys(layer, level) else None,
-        "reasons": visible_reasons(layer, level, found["reasons"]),
+        "severity": found["severity"],
+        "sentence": {
+            language: visible_reasons(layer, level, [sentence])[0]
+            for language, sentence in found["sentence"].items()
+        },
+        "place": found["place"],
     }
 
 

@@ -100,14 +100,17 @@ def _highest(connection: Connection, staging: Staging) -> Clearance:
 
 def _findings(connection: Connection, staging: Staging) -> list[dict[str, Any]]:
     first = (
-        "SELECT row_number, natural_key, reasons, clearance "  # noqa: S608
-        f"FROM {staging.qualified_rejected} ORDER BY row_number LIMIT {MAX_FINDINGS}"
+        "SELECT row_number, natural_key, reason, clearance "  # noqa: S608
+        f"FROM {staging.qualified_rejected}, unnest(reasons) AS reason "
+        f"ORDER BY row_number LIMIT {MAX_FINDINGS}"
     )
     return [
         {
             "row": row["row_number"],
             "key": row["natural_key"],
-            "reasons": list(row["reasons"]),
+            "severity": "error",
+            "sentence": {"en": row["reason"], "zh": row["reason"]},
+            "place": None,
             "clearance": row["clearance"],
         }
         for row in connection.execute(text(first)).mappings()
