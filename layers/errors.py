@@ -11,12 +11,15 @@
      │  ├ UnknownLayer
      │  ├ FeatureNotFound
      │  ├ JobNotFound
+     │  ├ LoadNotFound
      │  └ TileOutsideMatrix
      ├ AccessError
      │  ├ NotAuthenticated
      │  └ NotPermitted
      ├ ConflictError
      │  ├ LoadInProgress
+     │  ├ CannotUndo
+     │  ├ CannotPurge
      │  └ WrongJobState
      ├ SourceError           the owner of the data can mend it
      │  ├ UnreadableSource
@@ -28,6 +31,7 @@
         ├ ClusterError
         ├ MigrationError
         ├ DatabaseUnavailable
+        ├ NotYetSettled
         ├ QueryTimedOut
         └ StorageFull
 
@@ -37,6 +41,7 @@ Errors carry fields, not only text; what HTTP makes of them is decided in ``geos
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 
@@ -117,6 +122,14 @@ class JobNotFound(NotFoundError):
         self.job_id = job_id
 
 
+class LoadNotFound(NotFoundError):
+    """There is no load of that number, or it was never published."""
+
+    def __init__(self, load_id: int, reason: str = "there is no such load") -> None:
+        super().__init__(f"load {load_id}: {reason}")
+        self.load_id = load_id
+
+
 class TileOutsideMatrix(NotFoundError):
     """A tile address lies outside its tile matrix."""
 
@@ -151,6 +164,25 @@ class LoadInProgress(ConflictError):
 
 class WrongJobState(ConflictError):
     """A job of loading is not in a state in which that can be asked of it."""
+
+
+class CannotUndo(ConflictError):
+    """A load cannot be undone; ``loads`` are those that stand in the way, to be undone first."""
+
+    def __init__(self, load_id: int, reason: str, loads: Sequence[int] = ()) -> None:
+        super().__init__(f"load {load_id} cannot be undone: {reason}")
+        self.load_id = load_id
+        self.reason = reason
+        self.loads = tuple(loads)
+
+
+class CannotPurge(ConflictError):
+    """What a load brought cannot be deleted for good as things stand."""
+
+    def __init__(self, load_id: int, reason: str) -> None:
+        super().__init__(f"load {load_id} cannot be purged: {reason}")
+        self.load_id = load_id
+        self.reason = reason
 
 
 class SourceError(GeoserviceError):
@@ -225,6 +257,14 @@ class MigrationError(ServiceError):
 
 class DatabaseUnavailable(ServiceError):
     """The database does not answer."""
+
+
+class NotYetSettled(ServiceError):
+    """A publication under way may still change what was believed at an instant asked for."""
+
+    def __init__(self, as_recorded: datetime) -> None:
+        super().__init__(f"what is believed at {as_recorded:%Y-%m-%dT%H:%M:%S%z} is being written")
+        self.as_recorded = as_recorded
 
 
 class QueryTimedOut(ServiceError):

@@ -13,9 +13,11 @@ from starlette.responses import Response
 from geoservice.api.answers import GEOJSON, base_url, cache_control, json_response
 from geoservice.api.parameters import (
     CallerAccess,
+    RequestedAsRecorded,
     RequestedBBox,
     RequestedInterval,
     ServiceDatabase,
+    refuse_unsettled_belief,
 )
 from layers.access import Access
 from layers.base import Layer
@@ -38,13 +40,15 @@ async def items(  # one for each parameter of the standard
     layer: str,
     bbox: RequestedBBox,
     interval: RequestedInterval,
+    as_recorded: RequestedAsRecorded,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Most features of a page")] = 10,
     cursor: Annotated[str | None, Query(max_length=64, description="From a next link")] = None,
 ) -> Response:
     """One page of features, in the order of their ids."""
     found = get_layer(layer, access.level)
     after = Cursor.parse(cursor) if cursor is not None else None
-    query = FeatureQuery(interval=interval, limit=limit, bbox=bbox, after=after)
+    query = FeatureQuery(interval, limit, bbox=bbox, after=after, as_recorded=as_recorded)
+    await refuse_unsettled_belief(database, access, [found], as_recorded)
     async with database.read(access) as connection:
         rows = (
             (await connection.execute(select_features(found, access.level, query))).mappings().all()
@@ -74,10 +78,12 @@ async def item(  # one for each parameter of the standard
     layer: str,
     feature_id: Annotated[int, Path(ge=1, lt=2**53)],
     interval: RequestedInterval,
+    as_recorded: RequestedAsRecorded,
 ) -> Response:
     """One feature as it is, or as it was at ``datetime``; of an interval, its first version."""
     found = get_layer(layer, access.level)
-    query = FeatureQuery(interval=interval, limit=1, feature_id=feature_id)
+    query = FeatureQuery(interval, limit=1, feature_id=feature_id, as_recorded=as_recorded)
+    await refuse_unsettled_belief(database, access, [found], as_recorded)
     async with database.read(access) as connection:
         row = (
             (await connection.execute(select_features(found, access.level, query)))
@@ -87,7 +93,11 @@ async def item(  # one for each parameter of the standard
     if row is None:
         raise FeatureNotFound(layer, feature_id)
     here = f"{base_url(request)}/collections/{layer}"
-    links = [_link(str(request.url), "self"), _link(here, "collection", "application/json")]
+    links = [
+        _link(str(request.url), "self"),
+        _link(here, "collection", "application/json"),
+        _link(f"{here}/items/{feature_id}/history", "version-history", "application/json"),
+    ]
     return json_response(
         _feature(found, access, row) | {"links": links},
         media_type=GEOJSON,

@@ -76,6 +76,13 @@ class LoadParameters(BaseModel):
     valid_from: str | None = Field(
         None, description="RFC 3339 instant since when the rows are true, or date in the city"
     )
+    valid_to: str | None = Field(
+        None, description="With correct and valid_from: where the corrected period ends"
+    )
+    correct: bool = Field(False, description="The rows correct what was held of the past")
+    complete: bool = Field(
+        False, description="The files are all there is: what is not in them has ended"
+    )
     source_layer: str | None = Field(
         None, max_length=200, description="Layer of a file that has several"
     )
@@ -166,13 +173,18 @@ def _key_of(access: Access) -> int:
 
 def _options(asked: LoadParameters, settings: Settings) -> dict[str, Any]:
     """The options as a job keeps them."""
-    since = asked.valid_from
-    zone = settings.city.time_zone
+
+    def instant(said: str | None, name: str) -> str | None:
+        return instant_in_city(said, settings.city.time_zone, name).isoformat() if said else None
+
     return {
         "crs": asked.crs or None,
         "encoding": asked.encoding or None,
         "key": [part.strip() for part in asked.key.split(",")] if asked.key else None,
-        "valid_from": instant_in_city(since, zone, "valid_from").isoformat() if since else None,
+        "valid_from": instant(asked.valid_from, "valid_from"),
+        "valid_to": instant(asked.valid_to, "valid_to"),
+        "correct": asked.correct,
+        "complete": asked.complete,
         "source_layer": asked.source_layer or None,
         "on_error": asked.on_error,
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, exists, func, select, update
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from geoservice.db import DatabaseAddress
@@ -19,10 +19,12 @@ from geoservice.loads.options import read_limits
 from geoservice.loads.preview import FILE_NAME
 from geoservice.loads.reporting import JobCancelled, JobInterrupted, JobReporter
 from geoservice.settings import Settings
-from layers.errors import GeoserviceError
+from layers.errors import CannotUndo, GeoserviceError
 from layers.load_jobs import JobState, Wish
 from layers.registry import get_layer
+from layers.roles import Role
 from layers.system_tables import loads
+from layers.undo import undo_load
 from loaders import LoadOptions, LoadReport, load, parse_mapping
 
 log = structlog.get_logger(__name__)
@@ -151,14 +153,23 @@ class JobWork:
         )
 
     def _undo(self) -> None:
-        raise NotImplementedError
+        load_id = self._job["load_id"]
+        with self._address.connect(Role.LOADER) as connection:
+            try:
+                undo_load(connection, load_id)
+                connection.commit()
+            except CannotUndo:
+                connection.rollback()
+                if not is_undone(connection, load_id):
+                    raise
+        self._end(JobState.UNDONE, None)
 
     def _data(self) -> list[Path]:
         return data_sets(self._files, self._folder)
 
     def _options(self, *, dry_run: bool) -> LoadOptions:
         said = self._job["options"]
-        valid_from = said["valid_from"]
+        valid_from, valid_to = said["valid_from"], said["valid_to"]
         return LoadOptions(
             city=self._settings.city.frame(),
             crs=said["crs"],
@@ -166,6 +177,9 @@ class JobWork:
             mapping=parse_mapping(said["mapping"]),
             key=tuple(said["key"]) if said["key"] else None,
             valid_from=datetime.fromisoformat(valid_from) if valid_from else None,
+            valid_to=datetime.fromisoformat(valid_to) if valid_to else None,
+            is_correction=said["correct"],
+            is_complete=said["complete"],
             source_layer=said["source_layer"],
             # A check finds all that is wrong, whatever is made of it then.
             on_error="quarantine" if dry_run else said["on_error"],
@@ -195,3 +209,13 @@ def sign_load(connection: Connection, load_id: int, job_id: int, names: ShownNam
     signed = {**names.in_document(source), "job_id": job_id}
     connection.execute(update(loads).where(mine).values(source=signed))
     connection.commit()
+
+
+def is_undone(connection: Connection, load_id: int) -> bool:
+    """Whether a load is undone now, by an undoing that has not been undone itself."""
+    undoing, again = loads.alias("undoing"), loads.alias("again")
+    is_back = exists().where(again.c.undoes == undoing.c.load_id, again.c.state == "published")
+    found = select(undoing.c.load_id).where(
+        undoing.c.undoes == load_id, undoing.c.state == "published", ~is_back
+    )
+    return connection.execute(found).first() is not None

@@ -15,14 +15,14 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, func, select, text, update
+from sqlalchemy import Connection, func, null, select
 from sqlalchemy.exc import DBAPIError
 
 from geoservice.db import DatabaseAddress
 from geoservice.loads.folders import UploadFolders
 from geoservice.loads.names import ShownNames, StoredFile
 from geoservice.loads.reporting import JobReporter
-from geoservice.loads.work import JobWork, after_failure, sign_load, waiting_state
+from geoservice.loads.work import JobWork, after_failure, is_undone, sign_load, waiting_state
 from geoservice.settings import Settings
 from layers.errors import DatabaseUnavailable
 from layers.load_jobs import (
@@ -148,8 +148,10 @@ class _Worker:
             load = self._load_of(job)
             if load is not None and load["state"] == "published":
                 return self._done(job, load)
-            if load is not None and load["state"] == "staging" and not self._is_dead(load):
+            if load is not None and load["state"] == "staging":
                 return None
+        if state is JobState.UNDOING and is_undone(self._connection, job["load_id"]):
+            return {"state": JobState.UNDONE, "asked": None, "finished_at": func.clock_timestamp()}
         if job["attempts"] < MAX_ATTEMPTS:
             return waiting_state(state)
         return {
@@ -173,21 +175,6 @@ class _Worker:
         )
         row = found.mappings().first()
         return dict(row) if row is not None else None
-
-    def _is_dead(self, load: dict[str, Any]) -> bool:
-        """Whether nobody works on a load that is being staged; if so, it is marked as failed."""
-        key = {"number": load["load_id"]}
-        lock = text("SELECT pg_try_advisory_lock(hashtext('load'), CAST(:number AS integer))")
-        if not self._connection.execute(lock, key).scalar_one():
-            return False
-        self._connection.execute(
-            update(loads)
-            .where(loads.c.load_id == load["load_id"], loads.c.state == "staging")
-            .values(state="failed", message="interrupted")
-        )
-        release = text("SELECT pg_advisory_unlock(hashtext('load'), CAST(:number AS integer))")
-        self._connection.execute(release, key)
-        return True
 
     def _done(self, job: dict[str, Any], load: dict[str, Any]) -> dict[str, Any]:
         """The columns of a job whose load was published before its worker died."""
@@ -215,11 +202,30 @@ class _Worker:
             self._folders.remove(folder)
             removed = change(files_removed_at=func.clock_timestamp())
             self._connection.execute(removed.where(load_jobs.c.job_id == job_id))
+        self._forget_purged()
         for token in self._folders.tokens():
             # In this order: an upload lets go of its folder after its job has been put in.
             if not self._folders.is_coming_in(token) and not self._has_job(token):
                 self._folders.remove(token)
                 log.info("files of no job removed")
+
+    def _forget_purged(self) -> None:
+        """Forget what is known of uploads whose load has been purged, and their files."""
+        purged = (
+            select(load_jobs.c.job_id, load_jobs.c.folder)
+            .join(loads, loads.c.load_id == load_jobs.c.load_id)
+            .where(loads.c.state == "purged", load_jobs.c.report.is_not(None))
+        )
+        for job_id, folder in self._connection.execute(purged).all():
+            self._folders.remove(folder)
+            forgotten = change(
+                preview=null(),
+                report=null(),
+                result=null(),
+                message="purged",
+                files_removed_at=func.clock_timestamp(),
+            )
+            self._connection.execute(forgotten.where(load_jobs.c.job_id == job_id))
 
     def _has_job(self, token: str) -> bool:
         found = select(load_jobs.c.job_id).where(load_jobs.c.folder == token)

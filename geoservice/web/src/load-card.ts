@@ -35,6 +35,7 @@ const COUNT_TEXTS: [keyof LoadCounts, MessageKey][] = [
   ['new', 'countNew'],
   ['changed', 'countChanged'],
   ['unchanged', 'countUnchanged'],
+  ['vanished', 'countVanished'],
   ['rejected', 'countRejected'],
 ];
 
@@ -111,7 +112,9 @@ function progressBar(job: LoadJob): HTMLElement | null {
 function counts(job: LoadJob): HTMLElement | null {
   const shown = job.result ?? job.report;
   if (!shown) return null;
-  const cells = COUNT_TEXTS.map(([name, text]) =>
+  // Features vanish only where the files were said to be complete.
+  const counted = COUNT_TEXTS.filter(([name]) => name !== 'vanished' || shown.vanished > 0);
+  const cells = counted.map(([name, text]) =>
     element(
       'div',
       { 'data-count': name, class: name === 'rejected' && shown.rejected > 0 ? 'bad' : '' },

@@ -36,6 +36,7 @@ export class LoadForm {
   #files: File[] = [];
   #mapping = '';
   #onError = 'quarantine';
+  #isComplete = false;
   #areOptionsOpen = false;
   /** Share of the upload that is up; null while nothing is on its way. */
   #share: number | null = null;
@@ -169,6 +170,7 @@ export class LoadForm {
         ...texts,
         this.#mappingField(),
         this.#onErrorField(),
+        this.#completeField(),
       ),
     );
   }
@@ -194,6 +196,14 @@ export class LoadForm {
       element('option', { value, selected: value === this.#onError }, t(text)),
     );
     return field('loadOnError', element('select', { name: 'on_error', onchange }, ...options));
+  }
+
+  #completeField(): HTMLElement {
+    const onchange = (event: Event) => {
+      this.#isComplete = (event.target as HTMLInputElement).checked;
+    };
+    const attributes = { type: 'checkbox', name: 'complete', checked: this.#isComplete, onchange };
+    return element('label', { class: 'check' }, element('input', attributes), t('loadComplete'));
   }
 
   #sendButton(): HTMLElement {
@@ -251,7 +261,8 @@ export class LoadForm {
   }
 
   #parameters(): URLSearchParams {
-    const given = [...this.#options].filter(([, value]) => value);
+    const given: [string, string][] = [...this.#options].filter(([, value]) => value);
+    if (this.#isComplete) given.push(['complete', 'true']);
     return new URLSearchParams([['layer', this.#layer], ['on_error', this.#onError], ...given]);
   }
 }

@@ -25,6 +25,7 @@ export interface LoadCounts {
   new: number;
   changed: number;
   unchanged: number;
+  vanished: number;
   rejected: number;
 }
 

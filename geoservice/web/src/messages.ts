@@ -166,6 +166,10 @@ export const MESSAGES = {
   loadValidFrom: { zh: '何时起属实', en: 'True since' },
   loadSourceLayer: { zh: '文件内图层', en: 'Layer inside the file' },
   loadMapping: { zh: '列映射（JSON）', en: 'Mapping of columns (JSON)' },
+  loadComplete: {
+    zh: '文件是完整数据集：其中没有的要素视为消失',
+    en: 'The files are all there is: what is not in them has ended',
+  },
   loadOnError: { zh: '遇到错误行时', en: 'When rows are wrong' },
   onErrorQuarantine: { zh: '隔离错误行，其余入库', en: 'Set them aside, load the rest' },
   onErrorReject: { zh: '全部不入库', en: 'Load nothing' },
@@ -197,6 +201,7 @@ export const MESSAGES = {
   countNew: { zh: '新增', en: 'New' },
   countChanged: { zh: '变更', en: 'Changed' },
   countUnchanged: { zh: '未变', en: 'Same' },
+  countVanished: { zh: '消失', en: 'Gone' },
   countRejected: { zh: '拒绝', en: 'Rejected' },
   countsChecked: { zh: '若入库，将会：', en: 'If loaded:' },
   countsLoaded: { zh: '入库结果：', en: 'What was loaded:' },
