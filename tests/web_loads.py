@@ -29,13 +29,18 @@ def square(x: float, y: float, size: float = 0.001) -> list[list[list[float]]]:
     return [[[x, y], [x + size, y], [x + size, y + size], [x, y + size], [x, y]]]
 
 
-def parcels_geojson(codes: Sequence[str], *, bad: Sequence[str] = (), **more: Any) -> bytes:
+def parcels_geojson(
+    codes: Sequence[str], *, bad: Sequence[str] = (), step: float = 0.002, **more: Any
+) -> bytes:
     """Parcels in a row from west to east as GeoJSON; ``bad`` ones lie outside of the city."""
     features = [
         {
             "type": "Feature",
             "properties": {"code": code, **more},
-            "geometry": {"type": "Polygon", "coordinates": square(114.0 + 0.002 * number, 22.55)},
+            "geometry": {
+                "type": "Polygon",
+                "coordinates": square(114.0 + step * number, 22.55, step / 2),
+            },
         }
         for number, code in enumerate(codes)
     ]

@@ -17,11 +17,10 @@ from layers.errors import InvalidBody
 
 MAX_NAME_CHARACTERS = 200
 _EXTENSION = re.compile(r"\.[a-z0-9]{1,10}")
-_SHAPEFILE_PARTS = frozenset(
-    {".dbf", ".shx", ".prj", ".cpg", ".sbn", ".sbx", ".qix", ".qpj", ".qmd", ".fbn", ".fbx"}
+_NEVER_DATA = frozenset(
+    {".shx", ".prj", ".cpg", ".sbn", ".sbx", ".qix", ".qpj", ".qmd", ".fbn", ".fbx"}
+    | {".xml", ".lock"}  # written beside data sets by other software, as roads.shp.xml
 )
-_NEVER_DATA = frozenset({".xml", ".lock"})
-"""Written beside data sets by other software (``roads.shp.xml``)."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,7 @@ def data_sets(files: Sequence[StoredFile], folder: Path) -> list[Path]:
     def is_data(stored: Path) -> bool:
         if stored.suffix in _NEVER_DATA:
             return False
-        return not (stored.suffix in _SHAPEFILE_PARTS and stored.stem in shapes)
+        return not (stored.suffix == ".dbf" and stored.stem in shapes)
 
     return [folder / file.stored for file in files if is_data(Path(file.stored))]
 

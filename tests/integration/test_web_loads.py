@@ -199,6 +199,55 @@ def test_what_is_asked_twice_or_too_late_is_a_conflict(client: Client) -> None:
     assert f"load {done['id']} is done" in again.json()["detail"]
 
 
+def test_an_undo_restores_what_was_held_before(client: Client) -> None:
+    client.load("parcels", part("u.geojson", parcels_geojson(["U1"], holder="甲")))
+    done = client.load("parcels", part("u.geojson", parcels_geojson(["U1", "U2"], holder="乙")))
+    after = codes_held(client)
+
+    asked = client.http.post(f"/loads/{done['id']}/undo")
+    ended = client.wait(done["id"], "undone")
+
+    assert 202 == asked.status_code
+    assert [] == ended["can"]
+    assert {"U1", "U2"} <= after
+    assert {"U1"} == codes_held(client) & {"U1", "U2"}
+    features = client.http.get("/collections/parcels/items", params={"limit": 1000}).json()
+    (held,) = [f for f in features["features"] if f["properties"]["code"] == "U1"]
+    assert "甲" == held["properties"]["holder"]
+
+
+def test_an_undo_that_later_loads_stand_in_the_way_of_says_which(client: Client) -> None:
+    first = client.load("parcels", part("n.geojson", parcels_geojson(["N1"], holder="甲")))
+    later = client.load("parcels", part("n.geojson", parcels_geojson(["N1"], holder="乙")))
+
+    client.http.post(f"/loads/{first['id']}/undo")
+    ended = client.wait(first["id"], "done")
+
+    assert f"by load {later['load_id']}" in ended["message"]
+    assert ["undo"] == ended["can"]
+
+
+def test_a_complete_load_ends_what_is_not_in_its_files(
+    service: WebService, headers_of: KeyMaker
+) -> None:
+    client = service.client(headers_of(Clearance.GOVERNMENT, "load:roads"))
+    road = {"type": "LineString", "coordinates": [[114.0, 22.5], [114.01, 22.5]]}
+
+    def roads(*codes: str) -> Upload:
+        features = [
+            {"type": "Feature", "properties": {"code": code, "name": code}, "geometry": road}
+            for code in codes
+        ]
+        document = {"type": "FeatureCollection", "features": features}
+        return part("roads.geojson", json.dumps(document).encode())
+
+    client.load("roads", roads("W1", "W2"))
+
+    done = client.load("roads", roads("W2"), complete="true")
+
+    assert (1, 1) == (done["result"]["vanished"], done["result"]["unchanged"])
+
+
 def read_events(client: Client, job_id: int, **headers: str) -> list[dict[str, str]]:
     """The events of a job until the stream ends."""
     events: list[dict[str, str]] = []
@@ -255,7 +304,7 @@ def test_the_preview_shows_rows_before_they_are_loaded(client: Client) -> None:
     client.wait(job["id"], "ready")
 
     tilejson = client.http.get(f"/loads/{job['id']}/preview.json").json()
-    tile = client.http.get(f"/loads/{job['id']}/preview/14/13379/7143.mvt")
+    tile = client.http.get(f"/loads/{job['id']}/preview/14/13380/7138.mvt")
 
     assert pytest.approx([114.0, 22.55, 114.005, 22.551], abs=5e-5) == tilejson["bounds"]
     assert {"accepted": 3, "rejected": 0} == tilejson["on_map"]
@@ -321,9 +370,10 @@ def test_a_preview_shows_a_level_only_the_rows_that_it_may_read(
 
     seen = officer.http.get(f"/loads/{job['id']}/preview.json").json()["on_map"]
     all_of_it = chief.http.get(f"/loads/{job['id']}/preview.json").json()["on_map"]
-    tile = officer.http.get(f"/loads/{job['id']}/preview/12/3345/1786.mvt")
+    tile = officer.http.get(f"/loads/{job['id']}/preview/12/3345/1785.mvt")
 
     assert ({"accepted": 1, "rejected": 0}, {"accepted": 2, "rejected": 0}) == (seen, all_of_it)
+    assert b"WATER" in tile.content
     assert b"SECRETGAS" not in tile.content
     assert "SECRETGAS" not in officer.http.get(f"/loads/{job['id']}").text
 
