@@ -14,9 +14,9 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from geoservice.api.webmap import DIST
 from layers.access import Clearance
 from tests.conftest import KeyMaker
-from tests.e2e.test_map import CHROMIUM_ARGUMENTS, DESK, READY_MS, find_chromium
+from tests.e2e.test_map import CHROMIUM_ARGUMENTS, DESK, PHONE, READY_MS, find_chromium
 from tests.support import City, parcel
-from tests.web_loads import WebService, parcels_geojson, web_service
+from tests.web_loads import WebService, parcels_geojson, part, web_service
 
 WAIT_MS = 60_000
 DROP = """
@@ -56,10 +56,14 @@ def browser() -> Iterator[Browser]:
 
 
 def open_page(
-    browser: Browser, service: WebService, headers: dict[str, str], locale: str = "zh-CN"
+    browser: Browser,
+    service: WebService,
+    headers: dict[str, str],
+    locale: str = "zh-CN",
+    window: dict[str, int] = DESK,
 ) -> Page:
     """The map with a key, in a language."""
-    page = browser.new_page(viewport=DESK, locale=locale)  # type: ignore[arg-type]  # a plain dict
+    page = browser.new_page(viewport=window, locale=locale)  # type: ignore[arg-type]  # a plain dict
     key = headers["Authorization"].removeprefix("Bearer ")
     page.goto(f"{service.url}/map#key={key}&map=15/22.5505/114.003")
     page.wait_for_selector("body[data-ready=true]", timeout=READY_MS)
@@ -119,9 +123,16 @@ def test_files_are_dropped_checked_shown_confirmed_and_undone(
     expect(card.locator("[data-count=new] dd")).to_have_text("2")
     picture(page, "done-zh")
     assert [] == drawn(page)
-    assert 3 == len(
-        service.client(headers).http.get("/collections/parcels/items").json()["features"]
-    )
+    held = service.client(headers).http
+    assert 3 == len(held.get("/collections/parcels/items").json()["features"])
+
+    card.get_by_role("button", name="撤销入库").click()
+    card.get_by_role("button", name="再按一次即撤销").click()
+    expect(card).to_have_attribute("data-state", "undone", timeout=WAIT_MS)
+    assert 1 == len(held.get("/collections/parcels/items").json()["features"])
+    page.get_by_role("button", name="上传其他文件").click()
+    expect(page.locator(".load-list li")).to_contain_text("已撤销")
+    picture(page, "undone-zh")
 
 
 def test_the_page_speaks_english_and_is_reached_by_keyboard(
@@ -138,6 +149,62 @@ def test_the_page_speaks_english_and_is_reached_by_keyboard(
     assert "SELECT" == page.evaluate("document.activeElement.tagName")
     page.get_by_text("Options").click()
     picture(page, "form-en")
+
+
+def test_what_cannot_be_read_is_told_and_another_file_can_be_chosen(
+    browser: Browser, service: WebService, headers_of: KeyMaker
+) -> None:
+    page = open_page(browser, service, headers_of(Clearance.GOVERNMENT, "load:parcels"), "en-GB")
+    page.get_by_role("tab", name="Load data").click()
+    page.get_by_role("button", name="Upload and check").click()
+    expect(page.get_by_role("alert").filter(has_text="Choose files first.")).to_be_visible()
+
+    drop(page, ("broken.geojson", b'{"type": "FeatureCollection", "features": [{'))
+    page.get_by_role("button", name="Upload and check").click()
+    card = page.locator(".load-card")
+    expect(card).to_have_attribute("data-state", "failed", timeout=WAIT_MS)
+    expect(card).to_contain_text("broken.geojson: ")
+    picture(page, "failed-en")
+
+    page.get_by_role("button", name="Load other files").click()
+    expect(page.locator(".drop-zone")).to_be_visible()
+    expect(page.locator(".load-list")).to_contain_text("Not loaded")
+
+
+def test_a_load_under_way_is_found_again_after_the_page_is_opened_anew(
+    browser: Browser, service: WebService, headers_of: KeyMaker
+) -> None:
+    headers = headers_of(Clearance.GOVERNMENT, "load:parcels")
+    client = service.client(headers)
+    job = client.upload("parcels", part("later.geojson", parcels_geojson(["L1"]))).json()
+    client.wait(job["id"], "ready")
+    page = open_page(browser, service, headers, "en-GB")
+    page.get_by_role("tab", name="Load data").click()
+
+    page.get_by_role("button", name="later.geojson").click()
+    card = page.locator(".load-card")
+    expect(card).to_have_attribute("data-state", "ready")
+    page.reload()
+    page.wait_for_selector("body[data-ready=true]", timeout=READY_MS)
+    page.get_by_role("tab", name="Load data").click()
+    page.get_by_role("button", name="later.geojson").click()
+    card.get_by_role("button", name="Cancel").click()
+
+    expect(card).to_have_attribute("data-state", "cancelled", timeout=WAIT_MS)
+
+
+def test_on_a_phone_the_tab_fits(
+    browser: Browser, service: WebService, headers_of: KeyMaker
+) -> None:
+    page = open_page(
+        browser, service, headers_of(Clearance.GOVERNMENT, "load:*"), "en-GB", window=PHONE
+    )
+    page.get_by_role("tab", name="Load data").click()
+
+    expect(page.locator(".drop-zone")).to_be_visible()
+    picture(page, "phone-en")
+    wide = page.evaluate("document.querySelector('#panel').scrollWidth")
+    assert wide <= PHONE["width"]
 
 
 def test_who_may_not_load_has_no_such_tab(

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,11 @@ def workers_of(service: WebService) -> list[int]:
     children = Path(f"/proc/{service.process.pid}/task").glob("*/children")
     pids = [int(pid) for file in children for pid in file.read_text().split()]
     return [pid for pid in pids if b"worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def has_others(service: WebService, former: set[int]) -> bool:
+    """Whether there are workers besides former ones."""
+    return bool(set(workers_of(service)) - former)
 
 
 def wait_until(condition: Callable[[], object], within_s: float = 30) -> None:
@@ -189,10 +195,10 @@ def test_a_job_that_kills_its_workers_is_given_up_and_says_so(
 
     for _ in range(3):
         wait_until(lambda: client.job(job_id)["state"] == "checking")
-        killed = workers_of(service)
+        killed = set(workers_of(service))
         for worker in killed:
             os.kill(worker, signal.SIGKILL)
-        wait_until(lambda gone=frozenset(killed): set(workers_of(service)) - gone)
+        wait_until(partial(has_others, service, killed))
     job = client.wait(job_id, "failed")
 
     assert "given up: 3 workers have died of it" == job["message"]
