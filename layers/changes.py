@@ -13,7 +13,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-import orjson
 from sqlalchemy import Connection, Row, select, text
 
 from layers.base import Layer
@@ -67,32 +66,6 @@ class FeatureChange:
     geometry_before: str | None
     geometry_after: str | None
     valid_during: tuple[datetime, datetime | None]
-
-    def as_geojson(self) -> dict[str, Any]:
-        """A GeoJSON feature: the later geometry, what changed as pairs of before and after."""
-        before, after = self.before or {}, self.after or {}
-        shown = after or before
-        names = [name for name in self.changed if name in shown]
-        return {
-            "type": "Feature",
-            "id": self.feature_id,
-            "geometry": orjson.Fragment(self.geometry_after or self.geometry_before or "null"),
-            "properties": {
-                "natural_key": self.natural_key,
-                "change": self.kind.value,
-                "changed": list(self.changed),
-                "moved_m": None if self.moved_m is None else round(self.moved_m, 3),
-                "valid_during": list(self.valid_during),
-                "before": {name: before.get(name) for name in names} if self.before else None,
-                "after": {name: after.get(name) for name in names} if self.after else None,
-                "attributes": dict(shown),
-            },
-            "geometry_before": (
-                orjson.Fragment(self.geometry_before)
-                if self.geometry_before and "geometry" in self.changed
-                else None
-            ),
-        }
 
 
 @dataclass

@@ -19,10 +19,10 @@ from layers.city import BoolArray, CityFrame
 from loaders.admin import AdminAreas
 from loaders.convert import ARROW_TYPES, as_text, convert, derive
 from loaders.findings import Findings
+from loaders.formats.stream import DEFECT, GEOMETRY
 from loaders.geometry import Shaped, shape
 from loaders.mapping import ColumnPlan
 from loaders.positions import Locator
-from loaders.read_child import DEFECT, GEOMETRY
 
 Z_SOURCE = "z_source"
 """Attribute that says where the heights of a geometry come from; filled here if no column does."""

@@ -17,11 +17,13 @@ from geoservice.api.parameters import (
     RequestedBBox,
     RequestedInterval,
     ServiceDatabase,
+    ServiceSettings,
     refuse_unsettled_belief,
 )
 from layers.access import Access
 from layers.base import Layer
 from layers.errors import FeatureNotFound
+from layers.feature_history import Step, select_versions, steps_of
 from layers.features import Cursor, FeatureQuery, select_features
 from layers.registry import get_layer
 
@@ -103,6 +105,58 @@ async def item(  # one for each parameter of the standard
         media_type=GEOJSON,
         headers={"Cache-Control": cache_control(access), "Vary": "Authorization"},
     )
+
+
+@router.get("/collections/{layer}/items/{feature_id}/history", summary="History of one feature")
+async def history(
+    request: Request,
+    database: ServiceDatabase,
+    settings: ServiceSettings,
+    access: CallerAccess,
+    layer: str,
+    feature_id: Annotated[int, Path(ge=1, lt=2**53)],
+) -> Response:
+    """What was believed of a feature after each step, and what each step changed."""
+    found = get_layer(layer, access.level)
+    async with database.read(access) as connection:
+        statement = select_versions(found, access.level, feature_id)
+        versions = (await connection.execute(statement)).mappings().all()
+    if not versions:
+        raise FeatureNotFound(layer, feature_id)
+    here = f"{base_url(request)}/collections/{layer}/items/{feature_id}"
+    return json_response(
+        {
+            "feature_id": feature_id,
+            "layer": layer,
+            "steps": [_step(one) for one in steps_of(versions, settings.city.plane_srid)],
+            "links": [
+                _link(str(request.url), "self", "application/json"),
+                _link(here, "latest-version"),
+            ],
+        },
+        headers={"Cache-Control": cache_control(access), "Vary": "Authorization"},
+    )
+
+
+def _step(step: Step) -> Json:
+    return {
+        "recorded_at": step.recorded_at,
+        "change": step.kind.value,
+        "changed": [
+            {"attribute": name, "before": before, "after": after}
+            for name, (before, after) in step.changed.items()
+        ],
+        "moved_m": None if step.moved_m is None else round(step.moved_m, 3),
+        "timeline": [
+            {
+                "type": "Feature",
+                "geometry": orjson.Fragment(period.geometry),
+                "properties": dict(period.attributes),
+                "valid_during": [period.start, period.end],
+            }
+            for period in step.timeline
+        ],
+    }
 
 
 def _feature(layer: Layer, access: Access, row: Mapping[Any, Any]) -> Json:

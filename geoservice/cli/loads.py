@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection, select
 
+from geoservice.changes import written_as_geojson
 from geoservice.cli.terminal import minute, shown, table_console
 from geoservice.db import DatabaseAddress
 from geoservice.settings import Settings
@@ -85,7 +86,7 @@ def show_load(load_id: LoadNumber, geojson: DiffFile = None, as_json: AsJson = F
             select(loads.c.load_id).where(loads.c.undoes == load_id)
         ).scalars()
         document = {
-            **load._mapping,
+            **{str(name): value for name, value in load._mapping.items()},
             "undone_by": list(undone_by),
             "changes": summary.as_json() if summary else None,
         }
@@ -172,17 +173,7 @@ def _summarise(changes: Iterable[FeatureChange], geojson: Path | None) -> Summar
     if geojson is None:
         return Summary.of(changes)
     with geojson.open("wb") as out:
-        out.write(b'{"type":"FeatureCollection","features":[')
-
-        def written() -> Iterable[FeatureChange]:
-            for number, change in enumerate(changes):
-                out.write(b",\n" if number else b"\n")
-                out.write(orjson.dumps(change.as_geojson()))
-                yield change
-
-        summary = Summary.of(written())
-        out.write(b"\n]}\n")
-    return summary
+        return Summary.of(written_as_geojson(changes, out))
 
 
 def _print_load(document: dict[str, Any], summary: Summary | None) -> None:
