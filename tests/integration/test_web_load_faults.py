@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from geoservice.cluster import Cluster
 from geoservice.loads.folders import UploadFolders
 from layers.access import Clearance
 from layers.roles import Role
@@ -51,9 +52,13 @@ def workers_of(service: WebService) -> list[int]:
     return [pid for pid in pids if b"worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
-def has_others(service: WebService, former: set[int]) -> bool:
-    """Whether there are workers besides former ones."""
-    return bool(set(workers_of(service)) - former)
+def has_begun(city: City, job_id: int, attempt: int) -> bool:
+    """Whether a worker has taken a job for so many times."""
+    with city.address.connect(Role.LOADER) as connection:
+        attempts = connection.execute(
+            text("SELECT attempts FROM city.load_jobs WHERE job_id = :job"), {"job": job_id}
+        ).scalar_one()
+    return bool(attempts == attempt)
 
 
 def wait_until(condition: Callable[[], object], within_s: float = 30) -> None:
@@ -193,24 +198,20 @@ def test_a_job_that_kills_its_workers_is_given_up_and_says_so(
 ) -> None:
     job_id = client.upload("parcels", part("m.geojson", many)).json()["id"]
 
-    for _ in range(3):
-        wait_until(lambda: client.job(job_id)["state"] == "checking")
-        killed = set(workers_of(service))
-        for worker in killed:
+    for attempt in (1, 2, 3):
+        wait_until(partial(has_begun, service.city, job_id, attempt))
+        for worker in workers_of(service):
             os.kill(worker, signal.SIGKILL)
-        wait_until(partial(has_others, service, killed))
     job = client.wait(job_id, "failed")
 
     assert "given up: 3 workers have died of it" == job["message"]
 
 
 def test_a_restart_of_the_database_is_waited_for(
-    service: WebService, client: Client, many: bytes
+    cluster: Cluster, client: Client, many: bytes
 ) -> None:
     job_id = client.upload("parcels", part("m.geojson", many)).json()["id"]
     wait_until(lambda: client.job(job_id)["state"] == "checking")
-    cluster = service.city.address.cluster
-    assert cluster is not None
 
     cluster.stop()
     cluster.ensure_running()
