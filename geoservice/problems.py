@@ -67,6 +67,9 @@ PROBLEMS: dict[type[Exception], Problem] = {
     errors.NotPermitted: Problem(
         "not-permitted", 403, Title("The key does not allow it", "无权限")
     ),
+    errors.WrongJobState: Problem(
+        "wrong-state", 409, Title("This cannot be asked for now", "当前状态不允许此操作")
+    ),
     errors.ConflictError: Problem(
         "conflict", 409, Title("Something else is under way", "操作冲突")
     ),

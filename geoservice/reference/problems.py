@@ -24,6 +24,7 @@ _ADVICE = {
     "all to read as the public: a wrong key is refused, not ignored.",
     "not-permitted": "Use a key that allows the action and scope that `detail` names.",
     "conflict": "Try again when what is under way has ended.",
+    "wrong-state": "Look at the load again; its `can` lists what may be asked of it.",
     "bad-source": "Correct the data; `detail` says what is wrong with them.",
     "unavailable": "Try again after the seconds in `Retry-After`.",
     "timed-out": "Ask for less at once: a smaller box, fewer features, a higher zoom.",

@@ -395,7 +395,7 @@ def test_findings_of_rows_above_a_level_are_counted_and_not_told(
 def test_a_load_of_another_layer_is_not_there(
     service: WebService, client: Client, headers_of: KeyMaker
 ) -> None:
-    other = service.client(headers_of(Clearance.RESTRICTED, "load:roads"))
+    other = service.client(headers_of(Clearance.RESTRICTED, "load:districts"))
     job = client.upload("parcels", part("o.geojson", parcels_geojson(["O1"]))).json()
     client.wait(job["id"], "ready")
     paths = ("", "/events", "/preview.json", "/preview/0/0/0.mvt")
