@@ -68,7 +68,7 @@ def load(
         LoadInProgress: another load of the layer is being published for too long.
     """
     started = time.monotonic()
-    drop_leftovers(connections.sql)
+    interrupted = drop_leftovers(connections.sql)
     with _staging(connections.sql, layer, files, dry_run=options.dry_run) as staging:
         pipeline = _stage(connections, layer, files, options, staging, progress or NoProgress())
         if inspect is not None:
@@ -94,6 +94,7 @@ def load(
         reasons,
         examples,
         time.monotonic() - started,
+        tuple(interrupted),
     )
 
 

@@ -14,7 +14,17 @@ import typer
 from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
-from geoservice.cli import database, keys, layer_pages, loading, loads, sample, serving, working
+from geoservice.cli import (
+    database,
+    doctor,
+    keys,
+    layer_pages,
+    loading,
+    loads,
+    sample,
+    serving,
+    working,
+)
 from geoservice.cli.terminal import printable
 from geoservice.logs import configure_logs
 from geoservice.settings import LogSettings
@@ -33,6 +43,7 @@ serving.register(app)
 working.register(app)
 loading.register(app)
 sample.register(app)
+doctor.register(app)
 app.add_typer(database.app, name="db")
 app.add_typer(keys.app, name="keys")
 app.add_typer(loads.app, name="loads")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ from geoservice.loads.options import read_limits
 from geoservice.loads.preview import FILE_NAME
 from geoservice.loads.reporting import JobCancelled, JobInterrupted, JobReporter
 from geoservice.settings import Settings
-from layers.errors import CannotUndo, GeoserviceError
+from layers.errors import CannotUndo, DatabaseUnavailable, GeoserviceError
 from layers.load_jobs import JobState, Wish
 from layers.registry import get_layer
 from layers.roles import Role
@@ -28,6 +29,11 @@ from layers.undo import undo_load
 from loaders import LoadOptions, LoadReport, load, parse_mapping
 
 log = structlog.get_logger(__name__)
+
+MAX_ATTEMPTS = 3
+"""After so many workers have died of a job it is given up: the next would, too."""
+
+_PAUSE_S = 2.0
 
 _CONNECTION_LOST = (OperationalError, InterfaceError)
 """The job is taken up again when the database is back."""
@@ -73,6 +79,8 @@ class JobWork:
             self._give_back(state)
         except JobCancelled:
             self._end(JobState.CANCELLED, None)
+        except DatabaseUnavailable as error:
+            self._wait_for_database(state, error)
         except GeoserviceError as error:
             self._end(after_failure(state), self._names.in_text(str(error)))
         except _CONNECTION_LOST:
@@ -86,6 +94,14 @@ class JobWork:
         """Have the next worker begin the step anew."""
         waiting = waiting_state(state)
         self._reporter.set(**waiting, step=None, rows_done=None, rows_total=None, attempts=0)
+
+    def _wait_for_database(self, state: JobState, error: DatabaseUnavailable) -> None:
+        """Have the step begun anew when the database takes rows again, unless that was tried."""
+        if self._job["attempts"] >= MAX_ATTEMPTS:
+            self._end(after_failure(state), str(error))
+            return
+        time.sleep(_PAUSE_S)
+        self._reporter.set(**waiting_state(state), message=str(error))
 
     def _end(self, state: JobState, message: str | None, **values: Any) -> None:
         self._reporter.set(

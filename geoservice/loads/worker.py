@@ -22,7 +22,14 @@ from geoservice.db import DatabaseAddress
 from geoservice.loads.folders import UploadFolders
 from geoservice.loads.names import ShownNames, StoredFile
 from geoservice.loads.reporting import JobReporter
-from geoservice.loads.work import JobWork, after_failure, is_undone, sign_load, waiting_state
+from geoservice.loads.work import (
+    MAX_ATTEMPTS,
+    JobWork,
+    after_failure,
+    is_undone,
+    sign_load,
+    waiting_state,
+)
 from geoservice.settings import Settings
 from layers.errors import DatabaseUnavailable
 from layers.load_jobs import (
@@ -41,9 +48,6 @@ from layers.system_tables import load_jobs, loads
 from loaders.staging import drop_leftovers
 
 POLL_S = 0.5
-MAX_ATTEMPTS = 3
-"""After so many workers have died of a job it is given up: the next would, too."""
-
 _SWEEP_EVERY_S = 30.0
 _RETRY_S = 2.0
 
