@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, text
 
 from geoservice.loads.preview import PreviewRow, write_preview
+from geoservice.loads.rejected_shapes import RejectedShapes
 from layers.access import Clearance
 from layers.base import Layer
+from layers.city import CityFrame
 from loaders.report import SourceReport
 from loaders.staging import Staging
 
@@ -34,6 +37,7 @@ class Inspection:
     """
 
     layer: Layer
+    city: CityFrame
     path: Path
     max_rows: int
     clearance: Clearance = Clearance.PUBLIC
@@ -42,25 +46,53 @@ class Inspection:
     has_all: bool = True
 
     def look(
-        self, connection: Connection, staging: Staging, _reports: Sequence[SourceReport]
+        self, connection: Connection, staging: Staging, reports: Sequence[SourceReport]
     ) -> None:
         """Write the preview and note the findings."""
         self.clearance = max(self.layer.clearance, _highest(connection, staging))
         self.findings = _findings(connection, staging)
-        write_preview(self.path, self._rows(connection, staging))
+        shapes = RejectedShapes(reports, self.city)
+        write_preview(
+            self.path,
+            chain(self._rejected(connection, staging, shapes), self._accepted(connection, staging)),
+        )
         connection.commit()
 
-    def _rows(self, connection: Connection, staging: Staging) -> Iterator[PreviewRow]:
+    def _rejected(
+        self, connection: Connection, staging: Staging, shapes: RejectedShapes
+    ) -> Iterator[PreviewRow]:
+        most = self.max_rows // 2
+        first = (
+            "SELECT row_number, natural_key, reasons, clearance, original "  # noqa: S608
+            f"FROM {staging.qualified_rejected} ORDER BY row_number LIMIT :most"
+        )
+        seen = 0
+        for row in _stream(connection, first, {"most": most}):
+            seen += 1
+            shape = shapes.shape(row["row_number"], row["original"])
+            if shape is not None:
+                self.shown_rows += 1
+                yield PreviewRow(
+                    row=row["row_number"],
+                    clearance=max(row["clearance"], self.layer.clearance),
+                    key=row["natural_key"],
+                    reasons=tuple(row["reasons"]),
+                    properties={},
+                    shape=shape,
+                )
+        self.has_all = seen < most
+
+    def _accepted(self, connection: Connection, staging: Staging) -> Iterator[PreviewRow]:
         # Names of tables are ours, those of columns the registry's.
         count = f"SELECT count(*) FROM {staging.qualified_rows} WHERE geom IS NOT NULL"  # noqa: S608
         accepted: int = connection.execute(text(count)).scalar_one()
-        step = max(1, -(-accepted // self.max_rows))
-        self.has_all = step == 1
-        for row in _stream(connection, self._accepted(staging), {"step": step}):
+        step = max(1, -(-accepted // (self.max_rows - self.shown_rows)))
+        self.has_all = self.has_all and step == 1
+        for row in _stream(connection, self._select_accepted(staging), {"step": step}):
             self.shown_rows += 1
-            yield self._preview_row(row, ())
+            yield self._preview_row(row)
 
-    def _accepted(self, staging: Staging) -> str:
+    def _select_accepted(self, staging: Staging) -> str:
         attributes = ", ".join(attribute.name for attribute in self.layer.attributes)
         return (
             f"SELECT row_number, natural_key, key_derived, clearance, {attributes}, "  # noqa: S608
@@ -69,12 +101,12 @@ class Inspection:
             "WHERE geom IS NOT NULL AND row_number % :step = 0"
         )
 
-    def _preview_row(self, row: RowMapping, reasons: tuple[str, ...]) -> PreviewRow:
+    def _preview_row(self, row: RowMapping) -> PreviewRow:
         return PreviewRow(
             row=row["row_number"],
             clearance=max(row["clearance"], self.layer.clearance),
             key=None if row["key_derived"] else row["natural_key"],
-            reasons=reasons,
+            reasons=(),
             properties={a.name: row[a.name] for a in self.layer.attributes},
             shape=bytes(row["shape"]),
         )

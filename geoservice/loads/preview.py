@@ -47,6 +47,11 @@ _TOUCHING = """
       AND f.clearance <= :level
     ORDER BY f.accepted, f.size DESC LIMIT :most"""
 
+_BOUNDS = """
+    SELECT min(west), min(south), max(east), max(north)
+    FROM place p JOIN feature f ON f.row = p.row WHERE f.clearance <= ?
+    GROUP BY f.accepted ORDER BY f.accepted DESC LIMIT 1"""
+
 _COUNT_TOUCHING = """
     SELECT count(*) FROM place p JOIN feature f ON f.row = p.row
     WHERE p.west <= :east AND p.east >= :west AND p.south <= :north AND p.north >= :south
@@ -148,15 +153,15 @@ class Preview:
             yield database
 
     def bounds(self) -> BBox | None:
-        """Where the rows lie, degrees; None where there are none."""
+        """Where the accepted rows lie, else the rejected ones, degrees; None if there are none.
+
+        Rejected rows may lie anywhere, such as in another country.
+        """
         with self._opened() as database:
-            west, south, east, north = database.execute(
-                "SELECT min(west), min(south), max(east), max(north) "
-                "FROM place p JOIN feature f ON f.row = p.row WHERE f.clearance <= ?",
-                (int(self._level),),
-            ).fetchone()
-        if west is None:
+            found = database.execute(_BOUNDS, (int(self._level),)).fetchone()
+        if found is None:
             return None
+        west, south, east, north = found
         return BBox(_longitude(west), _latitude(south), _longitude(east), _latitude(north))
 
     def counts(self) -> dict[str, int]:

@@ -116,7 +116,10 @@ class JobWork:
     def _check(self) -> None:
         layer = get_layer(self._job["layer"])
         inspection = Inspection(
-            layer, self._folder / FILE_NAME, self._settings.load.max_preview_rows
+            layer,
+            self._settings.city.frame(),
+            self._folder / FILE_NAME,
+            self._settings.load.max_preview_rows,
         )
         with self._address.connect_loader() as connections:
             report = load(

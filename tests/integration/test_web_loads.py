@@ -321,6 +321,28 @@ def test_the_preview_shows_rows_before_they_are_loaded(client: Client) -> None:
     assert "V1" not in codes_held(client)
 
 
+def test_rejected_rows_are_shown_where_their_file_puts_them(client: Client, tmp_path: Path) -> None:
+    bowtie = [(114.3, 22.5), (114.301, 22.501), (114.301, 22.5), (114.3, 22.501), (114.3, 22.5)]
+    frame = geopandas.GeoDataFrame(
+        {"code": ["Y1", "TIE"]},
+        geometry=[shapely.box(114.303, 22.5, 114.304, 22.501), shapely.Polygon(bowtie)],
+        crs=4490,
+    )
+    frame.to_crs(4547).to_file(tmp_path / "tie.gpkg", engine="pyogrio")
+    job = client.upload("parcels", part("tie.gpkg", (tmp_path / "tie.gpkg").read_bytes())).json()
+    client.wait(job["id"], "ready")
+
+    tilejson = client.http.get(f"/loads/{job['id']}/preview.json").json()
+    tile = client.http.get(f"/loads/{job['id']}/preview/12/3348/1785.mvt")
+
+    assert {"accepted": 1, "rejected": 1} == tilejson["on_map"]
+    assert pytest.approx([114.303, 22.5, 114.304, 22.501], abs=5e-5) == tilejson["bounds"]
+    features = mapbox_vector_tile.decode(tile.content)["preview"]["features"]
+    (rejected,) = [f for f in features if not f["properties"]["accepted"]]
+    assert "TIE" == rejected["properties"]["key"]
+    assert "invalid_geometry" in rejected["properties"]["reason"]
+
+
 def test_a_tile_of_the_preview_beside_the_files_is_empty(client: Client) -> None:
     job = client.upload("parcels", part("w.geojson", parcels_geojson(["W1"]))).json()
     client.wait(job["id"], "ready")
