@@ -10,7 +10,7 @@ from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from geoservice import __version__
-from geoservice.api import availability, collections, features, health, tiles, webmap
+from geoservice.api import availability, collections, features, health, loads, tiles, webmap
 from geoservice.api.parameters import refuse_unknown_parameters
 from geoservice.auth import Gate
 from geoservice.db import Database, DatabaseAddress
@@ -56,19 +56,23 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.hours = CityHours(settings.city.time_zone)
     app.router.routes.extend((*tiles.quick_routes, *availability.quick_routes))
     every_route = [Depends(refuse_unknown_parameters), Depends(know_layers)]
-    for module in (collections, features, tiles, availability, health):
+    for module in (collections, features, tiles, availability, loads, health):
         app.include_router(module.router, dependencies=every_route)
     app.include_router(webmap.router)
     webmap.mount_assets(app)
     install_problem_handlers(app)
-    app.add_middleware(BodyLimit, max_body_bytes=settings.http.max_body_bytes)
+    app.add_middleware(
+        BodyLimit,
+        max_body_bytes=settings.http.max_body_bytes,
+        uploads={loads.PATH: settings.load.max_upload_bytes},
+    )
     app.add_middleware(HeadAnswers)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=settings.http.allowed_origins,
-        allow_methods=("GET", "HEAD", "POST"),
-        allow_headers=("Authorization", "Content-Type", "If-None-Match"),
-        expose_headers=("ETag", "X-Request-Id"),
+        allow_methods=("GET", "HEAD", "POST", "DELETE"),
+        allow_headers=("Authorization", "Content-Type", "If-None-Match", "Last-Event-ID"),
+        expose_headers=("ETag", "Location", "X-Features-Left-Out", "X-Request-Id"),
         max_age=_PREFLIGHT_S,
     )
     app.add_middleware(RequestContext)

@@ -56,6 +56,9 @@ PROBLEMS: dict[type[Exception], Problem] = {
     errors.BodyTooLarge: Problem(
         "body-too-large", 413, Title("The body is too large", "请求体过大")
     ),
+    errors.UploadTimedOut: Problem(
+        "upload-timed-out", 408, Title("The body came too slowly", "上传超时")
+    ),
     errors.RequestError: _BAD_REQUEST,
     errors.NotFoundError: Problem("not-found", 404, Title("There is nothing here", "未找到")),
     errors.NotAuthenticated: Problem(
@@ -64,6 +67,9 @@ PROBLEMS: dict[type[Exception], Problem] = {
     errors.NotPermitted: Problem(
         "not-permitted", 403, Title("The key does not allow it", "无权限")
     ),
+    errors.WrongJobState: Problem(
+        "wrong-state", 409, Title("This cannot be asked for now", "当前状态不允许此操作")
+    ),
     errors.ConflictError: Problem(
         "conflict", 409, Title("Something else is under way", "操作冲突")
     ),
@@ -71,6 +77,9 @@ PROBLEMS: dict[type[Exception], Problem] = {
     errors.DatabaseUnavailable: _UNAVAILABLE,
     errors.NotYetSettled: _UNAVAILABLE,
     errors.QueryTimedOut: _TIMED_OUT,
+    errors.StorageFull: Problem(
+        "storage-full", 507, Title("There is no room for uploads", "存储空间不足")
+    ),
     errors.ServiceError: _INTERNAL,
 }
 """By class; the nearest class of the error's ancestry counts."""

@@ -5,10 +5,12 @@
      │  ├ InvalidParameter
      │  ├ UnknownParameter
      │  ├ InvalidBody
-     │  └ BodyTooLarge
+     │  ├ BodyTooLarge
+     │  └ UploadTimedOut
      ├ NotFoundError         nothing there, or nothing that this caller may know of
      │  ├ UnknownLayer
      │  ├ FeatureNotFound
+     │  ├ JobNotFound
      │  ├ LoadNotFound
      │  └ TileOutsideMatrix
      ├ AccessError
@@ -19,7 +21,8 @@
      │  ├ CannotUndo
      │  ├ CannotPurge
      │  ├ ThemeExists
-     │  └ LayerChanged
+     │  ├ LayerChanged
+     │  └ WrongJobState
      ├ SourceError           the owner of the data can mend it
      │  ├ UnreadableSource
      │  ├ UnsafeArchive
@@ -32,7 +35,8 @@
         ├ MigrationError
         ├ DatabaseUnavailable
         ├ NotYetSettled
-        └ QueryTimedOut
+        ├ QueryTimedOut
+        └ StorageFull
 
 Errors carry fields, not only text; what HTTP makes of them is decided in ``geoservice.problems``.
 """
@@ -88,6 +92,10 @@ class BodyTooLarge(RequestError):
         self.limit_bytes = limit_bytes
 
 
+class UploadTimedOut(RequestError):
+    """A body came too slowly, or stopped coming."""
+
+
 class NotFoundError(GeoserviceError):
     """Nothing is there, or nothing that this caller may know of."""
 
@@ -107,6 +115,14 @@ class FeatureNotFound(NotFoundError):
         super().__init__(f"{layer} has no feature {feature_id} at that instant")
         self.layer = layer
         self.feature_id = feature_id
+
+
+class JobNotFound(NotFoundError):
+    """A job of loading does not exist, or is of a layer that the caller may not load into."""
+
+    def __init__(self, job_id: int) -> None:
+        super().__init__(f"there is no load {job_id}")
+        self.job_id = job_id
 
 
 class LoadNotFound(NotFoundError):
@@ -163,6 +179,10 @@ class LayerChanged(ConflictError):
     def __init__(self, layer: str) -> None:
         super().__init__(f"{layer} was changed meanwhile, so nothing was written; try again")
         self.layer = layer
+
+
+class WrongJobState(ConflictError):
+    """A job of loading is not in a state in which that can be asked of it."""
 
 
 class CannotUndo(ConflictError):
@@ -272,3 +292,7 @@ class NotYetSettled(ServiceError):
 
 class QueryTimedOut(ServiceError):
     """A statement ran longer than it may."""
+
+
+class StorageFull(ServiceError):
+    """There is no room for another upload."""

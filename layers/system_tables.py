@@ -1,4 +1,4 @@
-"""Tables that are no layers: loads, quarantine, keys, and live observations.
+"""Tables that are no layers: loads, quarantine, keys, jobs, and live observations.
 
 Observations are narrow on purpose, so that a thousand million fit: a series says once what is
 measured where, an observation carries its number. Native monthly partitions are made on demand by
@@ -76,6 +76,44 @@ api_keys = Table(
     Column("expires_at", _INSTANT),
     Column("revoked_at", _INSTANT),
     CheckConstraint("clearance BETWEEN 0 AND 3", name="api_keys_clearance_known"),
+)
+
+load_jobs = Table(
+    "load_jobs",
+    metadata,
+    Column("job_id", BigInteger, Identity(), primary_key=True),
+    Column("folder", Text, nullable=False, unique=True),
+    Column("layer", Text, nullable=False),
+    Column("files", JSONB, nullable=False),
+    Column("options", JSONB, nullable=False),
+    Column("created_by", BigInteger, nullable=False),
+    Column("created_at", _INSTANT, nullable=False, server_default=func.clock_timestamp()),
+    Column("state", Text, nullable=False, server_default=text("'uploaded'")),
+    # What the web asks for; only the worker changes the state.
+    Column("asked", Text),
+    Column("asked_by", BigInteger),
+    Column("clearance", SmallInteger),
+    Column("step", Text),
+    Column("rows_done", BigInteger),
+    Column("rows_total", BigInteger),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("heartbeat_at", _INSTANT),
+    Column("preview", JSONB),
+    Column("report", JSONB),
+    Column("result", JSONB),
+    Column("message", Text),
+    Column("load_id", BigInteger, ForeignKey("city.loads.load_id")),
+    Column("finished_at", _INSTANT),
+    Column("files_removed_at", _INSTANT),
+    Column("change_no", BigInteger, nullable=False, server_default=text("1")),
+    CheckConstraint(
+        "state IN ('uploaded', 'checking', 'ready', 'loading', 'done', 'undoing', 'undone', "
+        "'failed', 'cancelled')",
+        name="load_jobs_state_known",
+    ),
+    CheckConstraint("asked IN ('confirm', 'cancel', 'undo')", name="load_jobs_asked_known"),
+    CheckConstraint("clearance BETWEEN 0 AND 3", name="load_jobs_clearance_known"),
+    Index("load_jobs_by_layer", "layer", "job_id"),
 )
 
 series = Table(
@@ -185,6 +223,7 @@ ALL: tuple[Table, ...] = (
     loads,
     quarantine,
     api_keys,
+    load_jobs,
     series,
     observations,
     observation_corrections,

@@ -18,6 +18,7 @@ from hashlib import blake2b
 from layers.access import Clearance
 from layers.base import THEME_SCHEMA, Layer
 from layers.facilities import LAYER as FACILITIES
+from layers.load_jobs import WEB_INSERTS, WEB_UPDATES
 from layers.observations import AVAILABILITY
 from layers.registry import LAYERS
 from layers.roles import Role, reader_role, role_name
@@ -249,11 +250,12 @@ def _writer_grants(database: str) -> list[str]:
     loader = f'"{role_name(database, Role.LOADER)}"'
     ingest = f'"{role_name(database, Role.INGEST)}"'
     gate = f'"{role_name(database, Role.GATE)}"'
+    desk = f'"{role_name(database, Role.DESK)}"'
     tables = ", ".join(
         name for layer in LAYERS for name in (qualified(layer), qualified_past(layer))
     )
     statements = [
-        f"GRANT USAGE ON SCHEMA {SCHEMA} TO {loader}, {ingest}, {gate}",
+        f"GRANT USAGE ON SCHEMA {SCHEMA} TO {loader}, {ingest}, {gate}, {desk}",
         f"GRANT USAGE, CREATE ON SCHEMA {STAGING_SCHEMA} TO {loader}",
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {loader}",
         f"GRANT SELECT, INSERT, UPDATE ON {SCHEMA}.loads, {SCHEMA}.quarantine TO {loader}",
@@ -267,6 +269,10 @@ def _writer_grants(database: str) -> list[str]:
         f"GRANT SELECT ON {SCHEMA}.api_keys, {SCHEMA}.alembic_version TO {gate}",
         f"GRANT USAGE ON SCHEMA {THEME_SCHEMA} TO {loader}",
         f"GRANT SELECT ON {SCHEMA}.themes, {SCHEMA}.theme_edits TO {loader}, {gate}",
+        # The web asks, the worker does: the web never says what became of a job.
+        f"GRANT SELECT, UPDATE ON {SCHEMA}.load_jobs TO {loader}",
+        f"GRANT SELECT, INSERT ({', '.join(WEB_INSERTS)}), UPDATE ({', '.join(WEB_UPDATES)}) "
+        f"ON {SCHEMA}.load_jobs TO {desk}",
     ]
     statements += [
         f"GRANT SELECT (feature_id, natural_key, clearance, valid_during) "

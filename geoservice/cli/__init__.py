@@ -27,6 +27,7 @@ from geoservice.cli import (
     serving,
     survey,
     themes,
+    working,
 )
 from geoservice.cli.terminal import printable
 from geoservice.logs import configure_logs
@@ -43,6 +44,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 serving.register(app)
+working.register(app)
 loading.register(app)
 checking.register(app)
 sample.register(app)

@@ -12,10 +12,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from geoservice.cli.loading import read_limits
 from geoservice.cli.mappings import read_mapping
 from geoservice.cli.terminal import shown, table_console
 from geoservice.db import DatabaseAddress
+from geoservice.loads.options import read_limits
 from geoservice.settings import Settings
 from geoservice.theme_loading import layer_named
 from layers.base import Layer

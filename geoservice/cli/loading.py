@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 import orjson
 import typer
@@ -19,12 +17,13 @@ from rich.table import Table
 from geoservice.cli.mappings import read_mapping
 from geoservice.cli.terminal import shown
 from geoservice.db import DatabaseAddress
-from geoservice.settings import LoadSettings, Settings
+from geoservice.loads.options import read_limits
+from geoservice.settings import Settings
 from geoservice.theme_loading import layer_named
 from layers.base import THEME_SCHEMA
 from layers.errors import InvalidParameter, UnreadableSource
-from layers.extent import parse_instant
-from loaders import LoadOptions, LoadReport, ReadLimits, load
+from layers.extent import instant_in_city
+from loaders import LoadOptions, LoadReport, load
 from loaders.options import Progress as LoadProgress
 
 
@@ -136,8 +135,8 @@ def load_command(  # one for each option
         encoding=encoding,
         mapping=read_mapping(map_ or [], set_ or [], settings.load.mappings_folder),
         key=tuple(part.strip() for part in key.split(",")) if key else None,
-        valid_from=_since(valid_from, settings.city.time_zone) if valid_from else None,
-        valid_to=_since(valid_to, settings.city.time_zone) if valid_to else None,
+        valid_from=instant_in_city(valid_from, settings.city.time_zone) if valid_from else None,
+        valid_to=instant_in_city(valid_to, settings.city.time_zone) if valid_to else None,
         is_correction=is_correction,
         is_complete=is_complete,
         source_layer=source_layer,
@@ -187,28 +186,6 @@ def check_files(files: Sequence[Path]) -> None:
             raise UnreadableSource(path, "its name is not UTF-8; rename it") from None
         if not path.exists():
             raise UnreadableSource(path, "there is no such file")
-
-
-def _since(text: str, time_zone: str) -> datetime:
-    """The instant of ``--valid-from``; a bare date begins in the city, as dates in files do."""
-    instant = parse_instant(text, "valid-from")
-    if len(text) > len("2020-01-01"):
-        return instant
-    try:
-        return instant.replace(tzinfo=ZoneInfo(time_zone)).astimezone(UTC)
-    except OverflowError:
-        raise InvalidParameter("valid-from", text, "there is no such instant") from None
-
-
-def read_limits(settings: LoadSettings) -> ReadLimits:
-    """The bounds of the settings as the loaders take them."""
-    return ReadLimits(
-        max_unpacked_bytes=settings.max_unpacked_bytes,
-        max_ratio=settings.max_ratio,
-        max_members=settings.max_members,
-        memory_bytes=settings.reader_memory_bytes,
-        timeout_s=settings.reader_timeout_s,
-    )
 
 
 def show_report(console: Console, report: LoadReport) -> None:
