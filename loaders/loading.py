@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -33,7 +33,7 @@ from loaders.folders import private_folder
 from loaders.known import Known, ReadAgain
 from loaders.options import LoadConnections, LoadOptions, NoProgress, Progress
 from loaders.pipeline import Pipeline, ahead
-from loaders.report import Example, LoadReport, column_of
+from loaders.report import Example, LoadReport, SourceReport, column_of
 from loaders.staging import (
     Staging,
     copy_rejected,
@@ -42,6 +42,9 @@ from loaders.staging import (
     is_without_rows,
     quarantine_statement,
 )
+
+Inspect = Callable[[Connection, Staging, Sequence[SourceReport]], None]
+"""Looks at the staging tables of a load; must not be in a transaction when it returns."""
 
 _EXAMPLES = 10
 _ANALYZE_ROWS = 1000
@@ -54,6 +57,7 @@ def load(
     files: Sequence[Path],
     options: LoadOptions,
     progress: Progress | None = None,
+    inspect: Inspect | None = None,
 ) -> LoadReport:
     """Load files into a layer as one publication.
 
@@ -61,6 +65,7 @@ def load(
         connections: Neither may be in a transaction; the load commits on both.
         files: Read one after another, as if they were one.
         options: With ``dry_run`` everything is done and undone, and no row of ``loads`` is left.
+        inspect: Is shown the rows when all checks are done, before any is published.
 
     Raises:
         SourceError: a file cannot be read, does not fit the layer, or has bad rows and
@@ -69,9 +74,12 @@ def load(
     """
     started = time.monotonic()
     interrupted = drop_leftovers(connections.sql)
-    is_first = is_without_rows(connections.sql, layer)
-    known = None if is_first else Known.of_last_load(connections.sql, layer, options)
-    load_once = partial(_load, connections, layer, files, options, progress or NoProgress())
+    # Who looks at the rows wants to see all of them.
+    reads_all = inspect is not None or is_without_rows(connections.sql, layer)
+    known = None if reads_all else Known.of_last_load(connections.sql, layer, options)
+    load_once = partial(
+        _load, connections, layer, files, options, progress or NoProgress(), inspect
+    )
     try:
         report = load_once(known)
     except ReadAgain:
@@ -86,6 +94,7 @@ def _load(
     files: Sequence[Path],
     options: LoadOptions,
     progress: Progress,
+    inspect: Inspect | None,
     known: Known | None,
 ) -> LoadReport:
     """One load; rows that are known are left aside.
@@ -95,6 +104,8 @@ def _load(
     """
     with _staging(connections.sql, layer, files, options) as staging:
         pipeline = _stage(connections, layer, files, options, staging, progress, known)
+        if inspect is not None:
+            inspect(connections.sql, staging, pipeline.reports)
         reasons, examples, rejected = _rejections(connections.sql, staging)
         if rejected and options.on_error == "reject":
             raise SourceError(_refusal(pipeline.rows_read, rejected, reasons, examples))

@@ -30,7 +30,7 @@ from layers.ddl import staged_table_ddl
 from layers.drafts import analyze_staged, discard_drafts, stage_drafts
 from layers.errors import DatabaseUnavailable
 from layers.system_tables import loads
-from layers.tables import SCHEMA, STAGING_SCHEMA, past_name
+from layers.tables import SCHEMA, STAGING_SCHEMA, qualified, qualified_past
 from loaders.normalise import Rejected, staged_schema
 from loaders.options import LoadConnections
 
@@ -121,8 +121,8 @@ class Staging:
 def is_without_rows(connection: Connection, layer: Layer) -> bool:
     """Whether a layer has no version of any feature, held or past."""
     some = " OR ".join(
-        f"EXISTS (SELECT FROM {SCHEMA}.{name})"  # names of the registry
-        for name in (layer.name, past_name(layer))
+        f"EXISTS (SELECT FROM {table})"  # a name of ours
+        for table in (qualified(layer), qualified_past(layer))
     )
     return bool(connection.execute(text(f"SELECT NOT ({some})")).scalar_one())
 

@@ -9,15 +9,11 @@ RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     root text := format('load_%s', load_id);
-    held regclass;
+    held regclass := city.layer_table(layer);
+    name text := (SELECT relname FROM pg_class WHERE oid = held);
     columns text;
     draft text;
 BEGIN
-    SELECT p.oid INTO STRICT held
-    FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent
-    WHERE i.inhrelid = city.held_partition(
-        layer, (SELECT c FROM generate_series(0, 3) c
-                WHERE to_regclass(format('city.%I', format('%s_%s', layer, c))) IS NOT NULL LIMIT 1));
     SELECT string_agg(
                format('%I %s %s %s', a.attname, format_type(a.atttypid, a.atttypmod),
                       CASE WHEN a.attname = 'feature_id'
@@ -43,7 +39,9 @@ BEGIN
         root, columns,
         CASE WHEN default_from IS NULL THEN 'valid_from IS NOT NULL' ELSE 'true' END);
     FOR clearance IN 0..3 LOOP
-        CONTINUE WHEN to_regclass(format('city.%I', format('%s_%s', layer, clearance))) IS NULL;
+        CONTINUE WHEN NOT EXISTS (
+            SELECT FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+            WHERE i.inhparent = held AND c.relname = format('%s_%s', name, clearance));
         draft := format('draft_%s_%s', clearance, load_id);
         EXECUTE format(
             'CREATE TABLE staging.%I PARTITION OF staging.%I '
