@@ -234,6 +234,7 @@ installation = Table(
 ALL: tuple[Table, ...] = (
     loads,
     quarantine,
+    staged_digests,
     api_keys,
     load_jobs,
     series,
