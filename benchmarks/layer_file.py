@@ -176,9 +176,9 @@ def _append(
     pyogrio.write_dataframe(features, path, layer=layer.name, append=path.exists())
 
 
-def _renumbered(code: str, taking: int) -> str:
+def _renumbered(code: str | None, taking: int) -> str | None:
     """A parcel code with the ordinal (its last five digits) of another taking."""
-    if not taking:
+    if not taking or code is None:
         return code
     return f"{code[:-5]}{int(code[-5:]) + taking * _ORDINALS_PER_TAKING:05}"
 
