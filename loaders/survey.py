@@ -80,24 +80,29 @@ def load_survey(
     nodes = load(connections, POINTS, files, _options_for(POINTS, options), progress)
     try:
         lines = load(connections, LINES, files, _options_for(LINES, options), progress)
+    except SourceError as error:
+        stays = _take_back(connections, nodes)
+        message = f"{error}; {stays or 'so its points were not kept either'}"
+        raise SourceError(message) from error
     except BaseException:
         _take_back(connections, nodes)
         raise
     return SurveyReport(nodes, lines)
 
 
-def _take_back(connections: LoadConnections, nodes: LoadReport) -> None:
-    """Undo the load of the points, where it changed anything."""
-    if nodes.load_id is None:
-        return
+def _take_back(connections: LoadConnections, nodes: LoadReport) -> str | None:
+    """Undo the load of the points; why it stays, where it does."""
     connections.sql.rollback()
+    if nodes.load_id is None or not nodes.new + nodes.changed + nodes.vanished:
+        return None
     try:
         undo_load(connections.sql, nodes.load_id)
-    except CannotUndo:
-        # It changed nothing, or another load has built on it meanwhile: then it has to stay.
+    except CannotUndo as error:
+        # Another load has built on it meanwhile.
         connections.sql.rollback()
-    else:
-        connections.sql.commit()
+        return f"its points stay as load {nodes.load_id}: {error}"
+    connections.sql.commit()
+    return None
 
 
 def _check(files: Sequence[Path], options: LoadOptions) -> None:
