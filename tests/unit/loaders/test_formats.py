@@ -19,6 +19,7 @@ import shapely
 
 from layers.errors import UnreadableSource, UnsafeArchive
 from loaders.options import ReadLimits
+from loaders.source import files_of
 from tests.unit.loaders.access_files import Table, write_access
 from tests.unit.loaders.conftest import Reader
 
@@ -123,6 +124,36 @@ def test_a_broken_line_of_json_refuses_the_file(
 
     with pytest.raises(UnreadableSource, match=r"records can be read|no GeoJSONSeq file"):
         read_rows("facilities", path)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.999])
+@pytest.mark.parametrize("file", ["a.gml", "a.fgb", "a.gdb", "a.xlsx", "a.mdb", "a.parquet"])
+def test_of_a_file_cut_short_nothing_is_lost_without_a_word(
+    tmp_path: Path, read_rows: Reader, file: str, share: float
+) -> None:
+    points = [shapely.Point(114 + n * 1e-5, 22.5) for n in range(2000)]
+    table = pa.table({"name": ["x"] * 2000, "lon": shapely.get_x(points), "lat": [22.5] * 2000})
+    path = tmp_path / file
+    if file in _DRIVERS:
+        write(path, _DRIVERS[file], points, geometry_type="Point")
+    elif file == "a.xlsx":
+        book = openpyxl.Workbook()
+        for row in (table.column_names, *(row.values() for row in table.to_pylist())):
+            book.active.append(list(row))
+        book.save(path)
+    elif file == "a.mdb":
+        rows = [tuple(row.values()) for row in table.to_pylist()]
+        write_access(path, {"A": ({"name": str, "lon": float, "lat": float}, rows)})
+    else:
+        pq.write_table(table, path)
+    largest = max(files_of(path), key=lambda part: part.stat().st_size)
+    largest.write_bytes(largest.read_bytes()[: int(largest.stat().st_size * share)])
+
+    with pytest.raises(UnreadableSource):
+        read_rows("facilities", path, crs="EPSG:4490")
+
+
+_DRIVERS = {"a.gml": "GML", "a.fgb": "FlatGeobuf", "a.gdb": "OpenFileGDB"}
 
 
 @pytest.mark.parametrize("encoding", ["WKB", "geoarrow"])
