@@ -22,8 +22,8 @@ _ARC_STEP_DEGREES = "1"
 _COUNTED = ("FlatGeobuf", "OpenFileGDB")
 """Drivers that leave out rows of a file cut short without a word, but know how many it had."""
 
-_NUMBERED = ("GPKG", "FlatGeobuf", "OpenFileGDB")
-"""Drivers that hand on curves as they are, and find a row by its id without reading all others."""
+_NUMBERED = ("GPKG", "FlatGeobuf", "OpenFileGDB", "GML")
+"""Drivers that hand on curves as they are, whose rows are then asked for again by their ids."""
 
 # Drivers of the GDAL that pyogrio brings. Those that a later GDAL adds are found below, at the cost
 # of one more start of the process.
@@ -223,7 +223,7 @@ def _count(request: dict[str, Any], layer: str) -> int | None:
     """How many rows the file says it has, where asking costs no reading; for progress only."""
     import pyogrio
 
-    if request["driver"] not in _NUMBERED:
+    if request["driver"] not in ("GPKG", *_COUNTED):
         return request["record_count"]  # type: ignore[no-any-return]  # a number of our own
     said: int = pyogrio.read_info(request["path"], layer=layer)["features"]
     return said if said >= 0 else None

@@ -97,16 +97,21 @@ def test_a_zipped_geodatabase_is_read(tmp_path: Path, read_rows: Reader) -> None
     assert ["a.zip"] == list(outcome.reports[0].sha256)
 
 
-def test_curves_of_a_flatgeobuf_are_made_straight(tmp_path: Path, read_rows: Reader) -> None:
+@pytest.mark.parametrize(
+    ("file", "driver"), [("a.fgb", "FlatGeobuf"), ("a.gml", "GML"), ("a.gdb", "OpenFileGDB")]
+)
+def test_curves_are_made_straight(
+    tmp_path: Path, read_rows: Reader, file: str, driver: str
+) -> None:
     ring = "114 22.5, 114.001 22.501, 114.002 22.5, 114.001 22.499, 114 22.5"
     table = tmp_path / "source.csv"
     table.write_text(f'code,WKT\nA,"CURVEPOLYGON (CIRCULARSTRING ({ring}))"\n')
     _, read = pyogrio.read_arrow(table, columns=["code"])
-    options = {"geometry_type": "Unknown", "crs": "EPSG:4490"}
-    written = {"driver": "FlatGeobuf", "geometry_name": "wkb_geometry", **options}
-    pyogrio.write_arrow(read, tmp_path / "a.fgb", **written)
+    kind = "MultiPolygon" if driver == "OpenFileGDB" else "Unknown"
+    options = {"geometry_type": kind, "crs": "EPSG:4490", "geometry_name": "wkb_geometry"}
+    pyogrio.write_arrow(read, tmp_path / file, driver=driver, **options)
 
-    outcome = read_rows("parcels", tmp_path / "a.fgb")
+    outcome = read_rows("parcels", tmp_path / file)
 
     disc = shapely.Point(114.001, 22.5).buffer(0.001, quad_segs=90)
     (found,) = outcome.geometries
