@@ -197,8 +197,9 @@ def _of_one(
     wanted = options.source_layer
     if wanted is None and known.by_dimension is not None and layer is not None:
         wanted = known.by_dimension[layer.geometry_type.dimension]
-    if not known.is_listed and wanted != ALL_LAYERS:
-        yield replace(source, layer=wanted)
+    # Delimited text has one table, and its reader lists nothing.
+    if not known.is_listed and (wanted != ALL_LAYERS or source.columns):
+        yield replace(source, layer=None if wanted == ALL_LAYERS else wanted)
         return
     found_layers = _layers(source, options)
     if wanted == ALL_LAYERS:
