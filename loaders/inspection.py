@@ -146,7 +146,7 @@ def inspect(path: Path, options: LoadOptions, folder: Path) -> Iterator[Inspecti
 
 
 def _inspected(source: Source, features: Features, options: LoadOptions) -> Inspection:
-    seen: dict[str, ColumnEvidence] = {name: ColumnEvidence(name) for name in features.columns}
+    seen: dict[str, ColumnEvidence] = {}
     geometries: Counter[str] = Counter()
     crs: CrsFound | None = None
     rows = 0
@@ -156,7 +156,9 @@ def _inspected(source: Source, features: Features, options: LoadOptions) -> Insp
         geometries += _types(batch.column(GEOMETRY))
         if crs is None:
             crs = _crs(source, features.crs, batch, options)
-    columns = tuple(column.inferred() for column in seen.values())
+    for name in features.columns:
+        seen.setdefault(name, ColumnEvidence(name))  # of a file without rows
+    columns = tuple(seen[name].inferred() for name in features.columns)
     is_bare = source.is_table and source.coordinates is None
     encoding = source.encoding
     return Inspection(
