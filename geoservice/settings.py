@@ -192,7 +192,7 @@ def _default_mappings_folder() -> Path:
 
 
 class LoadSettings(_Section):
-    """Bounds on files to be loaded."""
+    """Bounds on files to be loaded, and loading through the web."""
 
     max_unpacked_bytes: int = Field(
         20_000_000_000, ge=1_000, description="Most bytes that an archive may unpack to"
@@ -208,6 +208,38 @@ class LoadSettings(_Section):
     mappings_folder: Path = Field(
         default_factory=_default_mappings_folder,
         description="Folder of saved mappings, which --map takes by name",
+    )
+    workers: int = Field(
+        1,
+        ge=0,
+        le=16,
+        description="Processes that `geoservice serve` starts for loads through the web; 0 leaves "
+        "them to `geoservice worker`",
+    )
+    upload_folder: Path | None = Field(
+        None,
+        description="Folder of uploaded files, the same for service and workers; none: `uploads` "
+        "in the folder of the database",
+    )
+    max_upload_bytes: int = Field(
+        5_000_000_000, ge=1_000, description="Most bytes of one upload, all files together"
+    )
+    max_upload_files: int = Field(100, ge=1, description="Most files of one upload")
+    upload_quota_bytes: int = Field(
+        50_000_000_000, ge=1_000, description="Most bytes of all uploads that are kept"
+    )
+    upload_idle_s: float = Field(
+        30, gt=0, description="Seconds after which an upload that stands still is given up"
+    )
+    upload_timeout_s: float = Field(3_600, gt=0, description="Longest time of one upload, seconds")
+    upload_retention_h: float = Field(
+        168,
+        gt=0,
+        description="Hours that files of jobs are kept after these have ended, and that a checked "
+        "one waits to be confirmed",
+    )
+    max_preview_rows: int = Field(
+        200_000, ge=100, description="Most rows of an upload that its preview on the map holds"
     )
 
 
@@ -237,6 +269,11 @@ class Settings(BaseSettings):
     tiles: TileSettings = TileSettings()
     load: LoadSettings = LoadSettings()
     log: LogSettings = LogSettings()
+
+    @property
+    def upload_folder(self) -> Path:
+        """Where uploaded files wait for their loads."""
+        return self.load.upload_folder or self.database.folder / "uploads"
 
     @classmethod
     def read(cls, environment: Mapping[str, str] | None = None) -> Self:

@@ -163,6 +163,15 @@ class ColumnEvidence:
             else:
                 self.overflowed = True
 
+    def add(self, other: ColumnEvidence) -> None:
+        """Take in what has been seen of a column of the same name elsewhere."""
+        self.rows += other.rows
+        self.filled += other.filled
+        self.overflowed |= other.overflowed
+        self.counts.update(other.counts)
+        if other.arrow_type != self.arrow_type:
+            self.arrow_type = pa.string()
+
     def inferred(self) -> InferredColumn:
         """What the column holds, by all that has been seen."""
         title, named_unit = unit_in_name(self.name)

@@ -64,7 +64,7 @@ def staged_schema(layer: Layer) -> pa.Schema:
             ("row_number", pa.int64()),
             ("natural_key", pa.string()),
             ("key_derived", pa.bool_()),
-            *((a.name, ARROW_TYPES[a.type]) for a in layer.attributes),
+            *((a.column, ARROW_TYPES[a.type]) for a in layer.attributes),
             ("admin_code", pa.string()),
             ("clearance", pa.int16()),
             ("valid_from", pa.timestamp("us", "UTC")),

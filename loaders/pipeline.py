@@ -73,7 +73,7 @@ class Pipeline:
     def silent(self, layer: Layer) -> dict[str, tuple[RowRange, ...]]:
         """Attributes that files read so far have no column for, and the rows of those files."""
         found = {
-            attribute.name: tuple(
+            attribute.column: tuple(
                 rows for rows, filled in self._filled if _filler(attribute) not in filled
             )
             for attribute in layer.attributes

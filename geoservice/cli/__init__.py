@@ -25,6 +25,9 @@ from geoservice.cli import (
     mappings,
     sample,
     serving,
+    survey,
+    themes,
+    working,
 )
 from geoservice.cli.terminal import printable
 from geoservice.logs import configure_logs
@@ -41,6 +44,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 serving.register(app)
+working.register(app)
 loading.register(app)
 checking.register(app)
 sample.register(app)
@@ -50,6 +54,8 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(loads.app, name="loads")
 app.add_typer(mappings.app, name="mappings")
 app.add_typer(layer_pages.app, name="layers")
+survey.register()
+themes.register(app)
 
 _EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (errors.RequestError, 64),

@@ -12,13 +12,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from geoservice.cli.loading import read_limits
 from geoservice.cli.mappings import read_mapping
 from geoservice.cli.terminal import shown, table_console
+from geoservice.db import DatabaseAddress
+from geoservice.loads.options import read_limits
 from geoservice.settings import Settings
+from geoservice.theme_loading import layer_named
 from layers.base import Layer
 from layers.errors import InvalidParameter, SourceError
-from layers.registry import LAYERS, get_layer
+from layers.registry import LAYERS
 from loaders import LoadOptions
 from loaders.folders import private_folder
 from loaders.inspection import Inspection, inspect
@@ -80,7 +82,8 @@ def check_command(  # one for each option
 ) -> None:
     """Tell what a file holds, which mapping fits and what a load would reject; load nothing."""
     settings = Settings.read()
-    layer = get_layer(layer_as) if layer_as else None
+    address = DatabaseAddress(settings.database)
+    layer = layer_named(address, layer_as) if layer_as else None
     if write is not None and write.exists():
         raise InvalidParameter("write", str(write), f"{write.name} exists already")
     options = LoadOptions(
