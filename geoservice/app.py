@@ -18,6 +18,7 @@ from geoservice.hours import CityHours
 from geoservice.middleware import BodyLimit, HeadAnswers, RequestContext
 from geoservice.problems import install_problem_handlers
 from geoservice.settings import Settings
+from geoservice.theme_watch import ThemeWatch, know_layers
 
 log = structlog.get_logger(__name__)
 
@@ -33,9 +34,10 @@ def create_app(settings: Settings) -> FastAPI:
         database = Database(DatabaseAddress(settings.database), settings.database.pool_size)
         app.state.database = database
         app.state.gate = Gate(database)
-        log.info("worker started", version=__version__)
-        yield
-        app.state.stopping = True
+        async with ThemeWatch(database).running() as app.state.themes:
+            log.info("worker started", version=__version__)
+            yield
+            app.state.stopping = True
         await database.close()
         log.info("worker stopped")
 
@@ -53,8 +55,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.stopping = False
     app.state.hours = CityHours(settings.city.time_zone)
     app.router.routes.extend((*tiles.quick_routes, *availability.quick_routes))
+    every_route = [Depends(refuse_unknown_parameters), Depends(know_layers)]
     for module in (collections, features, tiles, availability, loads, health):
-        app.include_router(module.router, dependencies=[Depends(refuse_unknown_parameters)])
+        app.include_router(module.router, dependencies=every_route)
     app.include_router(webmap.router)
     webmap.mount_assets(app)
     install_problem_handlers(app)

@@ -85,6 +85,14 @@ PROBLEMS: dict[type[Exception], Problem] = {
 """By class; the nearest class of the error's ancestry counts."""
 
 
+_CHANGING = (
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.FeatureNotSupported,
+)
+"""What a statement meets in the second in which a theme has changed and a worker does not know."""
+
+
 def problem_of(error: Exception) -> Problem:
     """The problem of an error, by its nearest listed ancestor."""
     for ancestor in type(error).__mro__:
@@ -177,6 +185,9 @@ def _database_error(request: Request, error: Exception) -> Response:
     if isinstance(cause, psycopg.errors.DataError):
         log.info("value out of range", error=type(cause).__name__)
         return problem_response(_BAD_REQUEST, "a value is out of range", request)
+    if isinstance(cause, _CHANGING):
+        log.warning("a layer changed under a request", exc_info=error)
+        return problem_response(_UNAVAILABLE, "try again in a moment", request)
     if isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError):
         log.error("database does not answer", exc_info=error)
         return problem_response(_UNAVAILABLE, "try again in a moment", request)

@@ -13,6 +13,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Self
 
+import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -28,6 +29,7 @@ from sqlalchemy.exc import ArgumentError
 from geoservice.cluster import Cluster
 from layers.city import CityFrame
 from layers.extent import BBox
+from layers.own_systems import OwnSystems, parse_own_systems
 
 ENV_PREFIX = "GEOSERVICE_"
 TEST_ONLY_VARIABLES = frozenset(
@@ -54,6 +56,11 @@ class CitySettings(_Section):
         None, description="Longitude, latitude and zoom at which the map opens; none: the extent"
     )
     attribution: str = Field("", description="Whose the data are, shown on the map as plain text")
+    systems_file: Path | None = Field(
+        None,
+        description="YAML file of coordinate systems and datum parameters that only this "
+        "installation knows; a secret, readable by the service alone",
+    )
 
     @field_validator("extent")
     @classmethod
@@ -67,13 +74,36 @@ class CitySettings(_Section):
         return value
 
     def frame(self) -> CityFrame:
-        """The city as the lower rooms take it."""
+        """The city as the lower rooms take it.
+
+        Raises:
+            ValueError: the file of the installation's own systems cannot be used; which entry is
+                wrong is said, never what stands in it.
+        """
         return CityFrame(
             name=self.name_en,
             extent=BBox(*self.extent),
             plane_srid=self.plane_srid,
             time_zone=self.time_zone,
+            own_systems=_own_systems(self.systems_file),
         )
+
+
+def _own_systems(file: Path | None) -> OwnSystems:
+    """What the systems file says; its values are secrets and come into no message."""
+    if file is None:
+        return OwnSystems()
+    name = f"{ENV_PREFIX}CITY__SYSTEMS_FILE"
+    try:
+        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        message = f"{name}: cannot be read as YAML"
+        raise ValueError(message) from None
+    try:
+        return parse_own_systems(document, file.absolute().parent)
+    except ValueError as error:
+        message = f"{name}: {error}"
+        raise ValueError(message) from None
 
 
 class DatabaseSettings(_Section):
@@ -156,6 +186,11 @@ class TileSettings(_Section):
     max_layers: int = Field(16, ge=1, le=64, description="Most layers of a composite tile")
 
 
+def _default_mappings_folder() -> Path:
+    """`mappings` in the folder where the service keeps its data."""
+    return Cluster.default_folder() / "mappings"
+
+
 class LoadSettings(_Section):
     """Bounds on files to be loaded, and loading through the web."""
 
@@ -170,6 +205,10 @@ class LoadSettings(_Section):
         4_000_000_000, ge=500_000_000, description="Most memory of the reading process"
     )
     reader_timeout_s: int = Field(3_600, ge=1, description="Longest time of reading one file")
+    mappings_folder: Path = Field(
+        default_factory=_default_mappings_folder,
+        description="Folder of saved mappings, which --map takes by name",
+    )
     workers: int = Field(
         1,
         ge=0,

@@ -20,13 +20,16 @@
      │  ├ LoadInProgress
      │  ├ CannotUndo
      │  ├ CannotPurge
+     │  ├ ThemeExists
+     │  ├ LayerChanged
      │  └ WrongJobState
      ├ SourceError           the owner of the data can mend it
      │  ├ UnreadableSource
      │  ├ UnsafeArchive
      │  ├ MissingColumn
      │  ├ UnknownCRS
-     │  └ InvalidMapping
+     │  ├ InvalidMapping
+     │  └ InvalidTheme
      └ ServiceError          the operator can mend it
         ├ ClusterError
         ├ MigrationError
@@ -162,6 +165,22 @@ class LoadInProgress(ConflictError):
         self.layer = layer
 
 
+class ThemeExists(ConflictError):
+    """A theme of that name is there already."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is a theme {name!r} already")
+        self.name = name
+
+
+class LayerChanged(ConflictError):
+    """A layer was changed or dropped while something was being done with it."""
+
+    def __init__(self, layer: str) -> None:
+        super().__init__(f"{layer} was changed meanwhile, so nothing was written; try again")
+        self.layer = layer
+
+
 class WrongJobState(ConflictError):
     """A job of loading is not in a state in which that can be asked of it."""
 
@@ -241,6 +260,10 @@ class UnknownCRS(SourceError):
 
 class InvalidMapping(SourceError):
     """A mapping names an attribute or a column that does not exist."""
+
+
+class InvalidTheme(SourceError):
+    """A description of a theme cannot be used; it says where and why."""
 
 
 class ServiceError(GeoserviceError):

@@ -181,6 +181,36 @@ series_status = Table(
     Index("series_status_newest", "feature_id", text("observed_at DESC")),
 )
 
+themes = Table(
+    "themes",
+    metadata,
+    Column("theme_id", Integer, Identity(), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    # A descriptor, see layers.theme_documents; its tables bear the number of the theme.
+    Column("descriptor", JSONB, nullable=False),
+    Column("created_at", _INSTANT, nullable=False, server_default=func.clock_timestamp()),
+    Column("dropped_at", _INSTANT),
+    Index("themes_by_name", "name", unique=True, postgresql_where=text("dropped_at IS NULL")),
+)
+
+theme_edits = Table(
+    "theme_edits",
+    metadata,
+    # Numbered under one lock, so that a higher number is a later commit.
+    Column("edit_no", BigInteger, Identity(), primary_key=True),
+    Column("theme_id", Integer, ForeignKey("city.themes.theme_id"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("descriptor", JSONB, nullable=False),
+    Column("edited_at", _INSTANT, nullable=False, server_default=func.clock_timestamp()),
+    UniqueConstraint("theme_id", "version", name="theme_edits_one_per_version"),
+    CheckConstraint(
+        "action IN ('created', 'edited', 'widened', 'dropped')", name="theme_edits_action_known"
+    ),
+)
+
 installation = Table(
     "installation",
     metadata,
@@ -198,6 +228,8 @@ ALL: tuple[Table, ...] = (
     observations,
     observation_corrections,
     series_status,
+    themes,
+    theme_edits,
     installation,
 )
 """In the order in which they are made."""

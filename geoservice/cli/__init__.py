@@ -15,14 +15,18 @@ from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
 from geoservice.cli import (
+    checking,
     database,
     doctor,
     keys,
     layer_pages,
     loading,
     loads,
+    mappings,
     sample,
     serving,
+    survey,
+    themes,
     working,
 )
 from geoservice.cli.terminal import printable
@@ -42,12 +46,16 @@ app = typer.Typer(
 serving.register(app)
 working.register(app)
 loading.register(app)
+checking.register(app)
 sample.register(app)
 doctor.register(app)
 app.add_typer(database.app, name="db")
 app.add_typer(keys.app, name="keys")
 app.add_typer(loads.app, name="loads")
+app.add_typer(mappings.app, name="mappings")
 app.add_typer(layer_pages.app, name="layers")
+survey.register()
+themes.register(app)
 
 _EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (errors.RequestError, 64),
