@@ -428,7 +428,7 @@ def test_a_theme_takes_rows_like_any_other_layer(
     job = client.upload("base_stations", part("more.geojson", stations("甲站", "乙站"))).json()
     client.wait(job["id"], "ready")
 
-    tile = client.http.get(f"/loads/{job['id']}/preview/12/3345/1785.mvt")
+    tile = client.http.get(f"/loads/{job['id']}/preview/12/3345/1784.mvt")
     client.http.post(f"/loads/{job['id']}/confirm")
     done = client.wait(job["id"], "done")
 
