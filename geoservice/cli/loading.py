@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from sqlalchemy import select
+from typer.core import TyperGroup
 
 from geoservice.cli.terminal import minute, shown, table_console
 from geoservice.db import DatabaseAddress
@@ -28,10 +30,26 @@ from loaders.mapping import Mapping, parse_mapping
 
 loads_app = typer.Typer(help="The history of loads.", no_args_is_help=True)
 
+INTO_LAYER = "layer"
+"""The word that may be left out: ``geoservice load parcels FILE`` loads into a layer."""
+
+
+class LoadGroup(TyperGroup):
+    """``load LAYER FILE...``, unless the first word is one of ``LOADERS``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the word for layers where none of the others stands."""
+        if not args or args[0] not in self.commands:
+            args = [INTO_LAYER, *args]
+        return super().parse_args(ctx, args)
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("load")(load_command)
+    group = typer.Typer(cls=LoadGroup, help="Load files into a layer, or as something else.")
+    for word, command in LOADERS.items():
+        group.command(word)(command)
+    app.add_typer(group, name="load")
 
 
 class _Bars:
@@ -78,7 +96,10 @@ def load_command(  # one for each option
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON")] = False,
 ) -> None:
-    """Load files into a layer: one transaction, nothing half done; twice changes nothing."""
+    """Load files into a layer: one transaction, nothing half done; twice changes nothing.
+
+    The word layer may be left out: geoservice load parcels FILE.
+    """
     settings = Settings.read()
     found = get_layer(layer)
     if on_error not in ("quarantine", "reject"):
@@ -108,6 +129,10 @@ def load_command(  # one for each option
         print(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2).decode())  # for scripts
     else:
         show_report(Console(), report)
+
+
+LOADERS: dict[str, Callable[..., None]] = {INTO_LAYER: load_command}
+"""The commands below ``load`` by their first word; no layer may bear one of these names."""
 
 
 def _check_name(path: Path) -> None:

@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 
 from geoservice.app import create_app
 from geoservice.cli import app
+from geoservice.cli.loading import INTO_LAYER, LoadGroup
 from geoservice.problems import PROBLEMS
 from geoservice.reference import pages
 from geoservice.settings import Settings, known_variables
@@ -127,6 +128,8 @@ def _commands(page: Path) -> Iterator[list[str]]:
 def _exists(words: list[str]) -> bool:
     command: Any = typer.main.get_command(app)
     while hasattr(command, "commands") and words:
+        if isinstance(command, LoadGroup) and words[0] not in command.commands:
+            words = [INTO_LAYER, *words]
         command, words = command.commands.get(words[0]), words[1:]
     if command is None or hasattr(command, "commands"):
         return False
