@@ -172,6 +172,14 @@ class LoadSettings(_Section):
     reader_timeout_s: int = Field(3_600, ge=1, description="Longest time of reading one file")
 
 
+class RasterSettings(_Section):
+    """Rasters."""
+
+    folder: Path | None = Field(
+        None, description="Folder of the rasters' files; none: rasters in the database's folder"
+    )
+
+
 class LogSettings(_Section):
     """Logs."""
 
@@ -197,7 +205,13 @@ class Settings(BaseSettings):
     http: HttpSettings = HttpSettings()
     tiles: TileSettings = TileSettings()
     load: LoadSettings = LoadSettings()
+    rasters: RasterSettings = RasterSettings()
     log: LogSettings = LogSettings()
+
+    @property
+    def raster_folder(self) -> Path:
+        """The folder of the rasters' files."""
+        return self.rasters.folder or self.database.folder / "rasters"
 
     @classmethod
     def read(cls, environment: Mapping[str, str] | None = None) -> Self:

@@ -17,6 +17,8 @@ from layers.access import Clearance
 from layers.base import Layer
 from layers.facilities import LAYER as FACILITIES
 from layers.observations import AVAILABILITY
+from layers.rasters import LAYER_NAME as RASTERS
+from layers.rasters import READABLE_COLUMNS
 from layers.registry import LAYERS, layers_at
 from layers.roles import Role, reader_role, role_name
 from layers.tables import SCHEMA, STAGING_SCHEMA, partition_name, past_name, row_clearances
@@ -68,6 +70,7 @@ def view_statements(database: str) -> list[str]:
             for table_name in (layer.name, past_name(layer))
         ]
         statements += _observation_views(level)
+        statements.append(_raster_view(level))
         statements += _reader_grants(database, level)
     return statements + _writer_grants(database)
 
@@ -120,6 +123,17 @@ def _observation_views(level: Clearance) -> list[str]:
         + f"WHERE EXISTS (SELECT FROM {schema}.series s WHERE s.series_id = o.series_id)",
         *(_live_view(level, clearance) for clearance in live_partitions(level)),
     ]
+
+
+def _raster_view(level: Clearance) -> str:
+    """Versions of rasters of the level, held and past, for its clearance decides for every instant.
+
+    A security barrier, because a condition of the reader's must not see the others' rows.
+    """
+    return (
+        _barrier(level, RASTERS)
+        + f"SELECT {', '.join(READABLE_COLUMNS)} FROM {SCHEMA}.rasters WHERE clearance <= {level:d}"
+    )
 
 
 def _barrier(level: Clearance, name: str) -> str:
@@ -204,6 +218,7 @@ def _writer_grants(database: str) -> list[str]:
         f"GRANT USAGE, CREATE ON SCHEMA {STAGING_SCHEMA} TO {loader}",
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {loader}",
         f"GRANT SELECT, INSERT, UPDATE ON {SCHEMA}.loads, {SCHEMA}.quarantine TO {loader}",
+        f"GRANT SELECT, INSERT, UPDATE ON {SCHEMA}.rasters TO {loader}",
         f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {SCHEMA} TO {loader}, {ingest}",
         f"GRANT SELECT, INSERT, UPDATE ON {SCHEMA}.series, {SCHEMA}.observations, "
         f"{SCHEMA}.series_status TO {ingest}",

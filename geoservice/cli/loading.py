@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 import orjson
 import typer
@@ -17,15 +15,16 @@ from rich.table import Table
 from sqlalchemy import select
 from typer.core import TyperGroup
 
+from geoservice.cli.options import check_file, read_limits, since
+from geoservice.cli.rasters import load_raster_command
 from geoservice.cli.terminal import minute, shown, table_console
 from geoservice.db import DatabaseAddress
-from geoservice.settings import LoadSettings, Settings
-from layers.errors import InvalidMapping, InvalidParameter, UnreadableSource
-from layers.extent import parse_instant
+from geoservice.settings import Settings
+from layers.errors import InvalidMapping, InvalidParameter
 from layers.registry import get_layer
 from layers.roles import Role
 from layers.system_tables import loads
-from loaders import LoadOptions, LoadReport, ReadLimits, load
+from loaders import LoadOptions, LoadReport, load
 from loaders.mapping import Mapping, parse_mapping
 
 loads_app = typer.Typer(help="The history of loads.", no_args_is_help=True)
@@ -105,14 +104,14 @@ def load_command(  # one for each option
     if on_error not in ("quarantine", "reject"):
         raise InvalidParameter("on_error", on_error, "is quarantine or reject")
     for path in files:
-        _check_name(path)
+        check_file(path)
     options = LoadOptions(
         city=settings.city.frame(),
         crs=crs,
         encoding=encoding,
         mapping=_mapping(map_ or [], set_ or []),
         key=tuple(part.strip() for part in key.split(",")) if key else None,
-        valid_from=_since(valid_from, settings.city.time_zone) if valid_from else None,
+        valid_from=since(valid_from, settings.city.time_zone) if valid_from else None,
         source_layer=source_layer,
         on_error="reject" if on_error == "reject" else "quarantine",
         dry_run=dry_run,
@@ -131,40 +130,8 @@ def load_command(  # one for each option
         show_report(Console(), report)
 
 
-LOADERS: dict[str, Callable[..., None]] = {INTO_LAYER: load_command}
+LOADERS: dict[str, Callable[..., None]] = {INTO_LAYER: load_command, "raster": load_raster_command}
 """The commands below ``load`` by their first word; no layer may bear one of these names."""
-
-
-def _check_name(path: Path) -> None:
-    """Refuse a file that is not there, or whose name no report and no history could hold."""
-    try:
-        path.name.encode()
-    except UnicodeEncodeError:
-        raise UnreadableSource(path, "its name is not UTF-8; rename it") from None
-    if not path.exists():
-        raise UnreadableSource(path, "there is no such file")
-
-
-def _since(text: str, time_zone: str) -> datetime:
-    """The instant of ``--valid-from``; a bare date begins in the city, as dates in files do."""
-    instant = parse_instant(text, "valid-from")
-    if len(text) > len("2020-01-01"):
-        return instant
-    try:
-        return instant.replace(tzinfo=ZoneInfo(time_zone)).astimezone(UTC)
-    except OverflowError:
-        raise InvalidParameter("valid-from", text, "there is no such instant") from None
-
-
-def read_limits(settings: LoadSettings) -> ReadLimits:
-    """The bounds of the settings as the loaders take them."""
-    return ReadLimits(
-        max_unpacked_bytes=settings.max_unpacked_bytes,
-        max_ratio=settings.max_ratio,
-        max_members=settings.max_members,
-        memory_bytes=settings.reader_memory_bytes,
-        timeout_s=settings.reader_timeout_s,
-    )
 
 
 def show_report(console: Console, report: LoadReport) -> None:
