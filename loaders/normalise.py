@@ -19,10 +19,10 @@ from layers.city import BoolArray, CityFrame
 from loaders.admin import AdminAreas
 from loaders.convert import ARROW_TYPES, as_text, convert, derive
 from loaders.findings import Findings
+from loaders.formats.stream import DEFECT, GEOMETRY
 from loaders.geometry import Shaped, shape
 from loaders.mapping import ColumnPlan
 from loaders.positions import Locator
-from loaders.read_child import DEFECT, GEOMETRY
 
 _KEY_DECIMALS = 9
 """Decimals of a degree that count in a derived key: 0.1 mm, so that a last bit does not."""

@@ -15,13 +15,14 @@ import pyarrow as pa
 from layers.base import Layer
 from layers.errors import MissingColumn
 from loaders.admin import AdminAreas
+from loaders.datasets import prepare
 from loaders.mapping import ColumnPlan, plan_columns
 from loaders.normalise import Normalised, Normaliser
 from loaders.options import LoadOptions
 from loaders.positions import Locator, find_locator
 from loaders.reader import Features, read
 from loaders.report import SourceReport
-from loaders.sources import Source, prepare
+from loaders.source import Source
 
 _T = TypeVar("_T")
 _DEPTH = 2
@@ -54,9 +55,9 @@ class Pipeline:
             SourceError: a file cannot be read or does not fit the layer.
         """
         for file in files:
-            source = prepare(file, self._options, self._folder)
-            with read(source, self._options.limits, self._options.source_layer) as features:
-                yield from self._of_file(source, features)
+            for source in prepare(file, self._options, self._folder, self._layer):
+                with read(source, self._options.limits) as features:
+                    yield from self._of_file(source, features)
 
     def _of_file(self, source: Source, features: Features) -> Iterator[Normalised]:
         plan = self._plan(source, features)
@@ -97,9 +98,9 @@ class Pipeline:
             self._options.mapping,
             source=source.path,
             key=self._options.key,
-            dbf_encoding=source.encoding.name if source.encoding and source.driver else None,
+            dbf_encoding=source.encoding.name if source.encoding and source.cuts_names else None,
         )
-        if source.driver is None and not positions:
+        if source.is_table and not positions:
             ends = self._layer.end_nodes
             if ends is None or not {ends.start, ends.end} <= plan.columns.keys():
                 raise MissingColumn(source.path, "geometry", features.columns)
@@ -112,7 +113,7 @@ def _report(
     operation = normaliser.locator.operation if normaliser else None
     encoding = source.encoding
     return SourceReport(
-        source.path.name,
+        source.title,
         source.sha256,
         operation.crs if operation else "none",
         operation.description if operation else "none: there are no rows",
