@@ -17,7 +17,7 @@ from tempfile import mkdtemp
 from layers.errors import UnreadableSource
 from loaders.archives import unpack
 from loaders.options import ReadLimits
-from loaders.sources import Stamp
+from loaders.source import Stamp
 
 DRIVERS = {".tif": "GTiff", ".tiff": "GTiff", ".hgt": "SRTMHGT", ".asc": "AAIGrid"}
 
