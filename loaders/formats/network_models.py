@@ -7,7 +7,7 @@ diameters in millimetres, whatever the units of the model; names stay texts.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -52,6 +52,10 @@ _APPURTENANCES = {
     "storage": "调蓄池",
     "divider": "分流井",
 }
+_PARTS = {
+    _NODES: ("JUNCTIONS", "RESERVOIRS", "TANKS", "OUTFALLS", "STORAGE", "DIVIDERS"),
+    _LINKS: ("PIPES", "PUMPS", "VALVES", "CONDUITS", "ORIFICES", "WEIRS", "OUTLETS"),
+}
 _SWMM_SECTIONS = {"CONDUITS", "OUTFALLS", "SUBCATCHMENTS", "XSECTIONS", "RAINGAGES", "DIVIDERS"}
 _EPANET_SECTIONS = {"PIPES", "RESERVOIRS", "TANKS", "VALVES", "DEMANDS", "EMITTERS"}
 
@@ -59,13 +63,13 @@ Row = tuple[Sequence[str | None], str | None, bytes | None]
 
 
 def layers(request: dict[str, Any]) -> list[Contents]:
-    """Nodes and links, where there are any."""
-    model = _read(request["path"])
-    counts = {_NODES: len(model.nodes), _LINKS: len(model.links)}
+    """Nodes and links, where there are any; whether the model is valid shows when it is read."""
+    sections = sections_of(request["path"])
+    _is_swmm(sections)
     return [
         Contents(name, _COLUMNS[name], _GEOMETRY_TYPES[name], count)
-        for name, count in counts.items()
-        if count
+        for name, parts in _PARTS.items()
+        if (count := sum(len(sections.get(part, ())) for part in parts))
     ]
 
 
@@ -82,14 +86,18 @@ def opened(request: dict[str, Any]) -> Iterator[Reading]:
 
 def _read(path: str) -> Model:
     sections = sections_of(path)
+    model = read_swmm(sections) if _is_swmm(sections) else read_epanet(path, sections)
+    model.check()
+    return model
+
+
+def _is_swmm(sections: Mapping[str, list[list[str]]]) -> bool:
     signs_of_swmm = _SWMM_SECTIONS & sections.keys()
     if not signs_of_swmm and not _EPANET_SECTIONS & sections.keys():
         held = ", ".join(sorted(sections)[:10]) or "none"
-        message = f"is no model of EPANET or SWMM; its sections: {held}"
+        message = f"is no model of EPANET or SWMM; its sections: {held[:200]}"
         raise Refused(message)
-    model = read_swmm(sections) if signs_of_swmm else read_epanet(path, sections)
-    model.check()
-    return model
+    return bool(signs_of_swmm)
 
 
 def _node_rows(model: Model) -> Iterator[Row]:
