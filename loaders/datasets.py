@@ -192,17 +192,19 @@ def _of_one(
 ) -> Iterator[Source]:
     """The sources of one data set."""
     source = _looked_at(known, found, options)
-    wants_all = options.source_layer == ALL_LAYERS
-    if not known.is_listed and not wants_all:
-        yield replace(source, layer=options.source_layer)
+    wanted = options.source_layer
+    if wanted is None and known.by_dimension is not None and layer is not None:
+        wanted = known.by_dimension[layer.geometry_type.dimension]
+    if not known.is_listed and wanted != ALL_LAYERS:
+        yield replace(source, layer=wanted)
         return
     found_layers = _layers(source, options)
-    if wants_all or (known.one_kind_a_layer and options.source_layer is None):
+    if wanted == ALL_LAYERS:
         yield from _chosen(found.path, found_layers, options, layer)
         return
     names = [one.contents.name for one in found_layers if one.contents]
     try:
-        name = choose(names, options.source_layer)
+        name = choose(names, wanted)
     except Refused as refusal:
         raise UnreadableSource(found.path, str(refusal)) from refusal
     (chosen,) = (one for one in found_layers if one.contents and one.contents.name == name)
@@ -219,6 +221,8 @@ def _looked_at(known: Format, found: Found, options: LoadOptions) -> Source:
 def _layers(source: Source, options: LoadOptions) -> list[_Candidate]:
     """The layers of a source, as sources."""
     listed = contents(source, options.limits)
+    if not listed:
+        raise UnreadableSource(source.path, "holds nothing that is read here")
     return [
         _Candidate(
             replace(

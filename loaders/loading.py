@@ -19,6 +19,7 @@ from sqlalchemy import Connection, insert, text, update
 
 from layers import districts
 from layers.base import Layer
+from layers.claims import Claim
 from layers.drafts import Apart
 from layers.errors import GeoserviceError, SourceError
 from layers.publish import Publication, publish
@@ -68,6 +69,8 @@ def load(
         reasons, examples, rejected = _rejections(connections.sql, staging)
         if rejected and options.on_error == "reject":
             raise SourceError(_refusal(pipeline.rows_read, rejected, reasons, examples))
+        if options.is_complete:
+            _refuse_unknown_absence(connections.sql, staging)
         publication = _publish(connections, layer, options, staging, pipeline, rejected)
     if not options.dry_run and publication.new + publication.changed >= _ANALYZE_ROWS:
         _refresh_statistics(connections.sql, layer)
@@ -79,6 +82,7 @@ def load(
         publication.new,
         publication.changed,
         publication.unchanged,
+        publication.vanished,
         rejected,
         reasons,
         examples,
@@ -105,10 +109,14 @@ def _staging(
 
 
 def _begin(connection: Connection, layer: Layer, files: Sequence[Path]) -> int:
+    """Write the load down; committed with its staging tables, so that neither is without the other.
+
+    Returns:
+        The number of the load.
+    """
     source = {"files": [file.name for file in files]}
     statement = insert(loads).values(layer=layer.name, source=source, state="staging")
     number: int = connection.execute(statement.returning(loads.c.load_id)).scalar_one()
-    connection.commit()
     return number
 
 
@@ -192,6 +200,26 @@ def _refusal(read: int, rejected: int, reasons: Counter[str], examples: tuple[Ex
     return f"{rejected} of {read} rows cannot be loaded ({why}), so none is: {first}"
 
 
+def _refuse_unknown_absence(connection: Connection, staging: Staging) -> None:
+    """See that every row set aside says of which feature it is, or that one seems to be gone.
+
+    Raises:
+        SourceError: some do not.
+    """
+    statement = (
+        f"SELECT count(*), min(row_number) FROM {staging.qualified_rejected} "  # noqa: S608
+        "WHERE natural_key IS NULL"
+    )
+    nameless, first = connection.execute(text(statement)).one()
+    connection.commit()
+    if nameless:
+        message = (
+            f"{nameless} rejected rows have no key, the first is row {first}: whether their "
+            "features have vanished cannot be told. Mend them, or load without --complete"
+        )
+        raise SourceError(message)
+
+
 def _publish(
     connections: LoadConnections,
     layer: Layer,
@@ -207,7 +235,8 @@ def _publish(
         layer,
         staging.rows,
         load_id=staging.number,
-        valid_from=options.valid_from,
+        claim=_claim(layer, options, pipeline),
+        set_aside_table=staging.rejected,
         # What other connections commit could not be undone.
         apart=None if options.dry_run else Apart(connections.connect),
     )
@@ -230,6 +259,16 @@ def _publish(
     return publication
 
 
+def _claim(layer: Layer, options: LoadOptions, pipeline: Pipeline) -> Claim:
+    return Claim(
+        options.valid_from,
+        options.valid_to,
+        is_correction=options.is_correction,
+        is_complete=options.is_complete,
+        silent=pipeline.silent(layer),
+    )
+
+
 def _refresh_statistics(connection: Connection, layer: Layer) -> None:
     """Tell the planner of the new rows; a coarse look now, autovacuum's finer one comes later."""
     connection.execute(text("SET LOCAL default_statistics_target = 30"))
@@ -247,6 +286,8 @@ def _source(pipeline: Pipeline, options: LoadOptions) -> dict[str, Any]:
             "mapping": options.mapping.as_json(),
             "key": list(options.key) if options.key else None,
             "source_layer": options.source_layer,
+            "is_correction": options.is_correction,
+            "is_complete": options.is_complete,
         },
     }
 
@@ -257,5 +298,6 @@ def _counts(read: int, publication: Publication, rejected: int) -> dict[str, int
         "new": publication.new,
         "changed": publication.changed,
         "unchanged": publication.unchanged,
+        "vanished": publication.vanished,
         "rejected": rejected,
     }

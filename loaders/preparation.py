@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from layers.errors import UnreadableSource
 from loaders.delimited import coordinate_columns, sniff
-from loaders.encodings import dbf_encoding, text_encoding
-from loaders.options import LoadOptions
-from loaders.shapefile import gather
+from loaders.encodings import DbfTexts, Encoding, dbf_encoding, known_codec, text_encoding
+from loaders.options import MEBIBYTE, LoadOptions
+from loaders.shapefile import check_table, gather
 from loaders.source import Source, Stamp, hashes
 
 if TYPE_CHECKING:
@@ -62,6 +62,26 @@ def as_it_is(known: Format, found: Found, _options: LoadOptions) -> Source:
     )
 
 
+def sequence(known: Format, found: Found, options: LoadOptions) -> Source:
+    """Features one after another; how many is counted, because GDAL leaves out broken ones."""
+    source = as_it_is(known, found, options)
+    return replace(source, record_count=_count_records(found.file))
+
+
+def _count_records(file: Path) -> int:
+    """Lines, or texts between record separators (RFC 8142), that hold anything."""
+    count, is_filled, separator = 0, False, None
+    with file.open("rb") as opened:
+        while block := opened.read(MEBIBYTE):
+            separator = separator or (b"\x1e" if block.lstrip()[:1] == b"\x1e" else b"\n")
+            first, *others = block.split(separator)
+            is_filled = is_filled or bool(first.strip())
+            for part in others:
+                count += is_filled
+                is_filled = bool(part.strip())
+    return count + is_filled
+
+
 def shapefile(known: Format, found: Found, options: LoadOptions) -> Source:
     """A shapefile, its parts gathered.
 
@@ -87,6 +107,38 @@ def shapefile(known: Format, found: Found, options: LoadOptions) -> Source:
         configuration={"SHAPE_RESTORE_SHX": "YES"} if linked.restores_index else {},
         file_bytes=found.file.stat().st_size if linked.restores_index else 0,
         notes=restored,
+    )
+
+
+def dbf(known: Format, found: Found, options: LoadOptions) -> Source:
+    """A table without shapes, alone in a folder.
+
+    Raises:
+        UnreadableSource: it is no DBF, cut short, or in no known encoding.
+        MissingColumn: the mapping names a column of coordinates that it has not.
+    """
+    stamp = Stamp.of(found.file)
+    table = DbfTexts(found.file)
+    check_table(found.file, table)
+    encoding = dbf_encoding(found.file, None, options.encoding)
+    link = Path(mkdtemp(dir=found.folder)) / "source.dbf"
+    link.symlink_to(found.file.absolute())
+    columns = tuple(name.decode(encoding.name, "ignore") for name in table.names)
+    return Source(
+        found.path,
+        link,
+        known.reader,
+        stamp,
+        hashes(list(found.hashed)),
+        name=found.name,
+        driver=known.driver,
+        is_table=True,
+        encoding=encoding,
+        cuts_names=True,
+        columns=columns,
+        coordinates=coordinate_columns(columns, options.mapping, found.path),
+        record_count=table.record_count,
+        deleted_count=table.count_deleted(),
     )
 
 
@@ -160,6 +212,21 @@ def geopackage(known: Format, found: Found, options: LoadOptions) -> Source:
         reason = "another program is writing to it (there is a -wal file); close that program first"
         raise UnreadableSource(file, reason)
     return as_it_is(known, found, options)
+
+
+def drawing(known: Format, found: Found, options: LoadOptions) -> Source:
+    """A drawing; it tells its encoding itself unless the user does.
+
+    Raises:
+        UnreadableSource: there is no such encoding as the user said.
+    """
+    source = as_it_is(known, found, options)
+    if options.encoding is None:
+        return source
+    name = known_codec(options.encoding)
+    if name is None:
+        raise UnreadableSource(found.file, f"{options.encoding!r} is not an encoding")
+    return replace(source, encoding=Encoding(name, "given"))
 
 
 def gml(known: Format, found: Found, options: LoadOptions) -> Source:

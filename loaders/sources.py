@@ -35,8 +35,8 @@ class Format:
         is_table: Whether rows have no geometry of their own but columns of positions.
         is_listed: Whether the process is asked for layers and columns before it reads, because they
             are not known otherwise.
-        one_kind_a_layer: Whether its layers are no choice of the author but one for each kind of
-            geometry, so that the one that fits is read without being asked for.
+        by_dimension: Names of its layers of points, lines and polygons, where they are no choice of
+            the author: the one that fits is read without being asked for.
         is_weak: Whether files of its extensions are often something else: beside other data sets
             in an archive or a folder they do not count.
         about: What is read of it, and how, for the reference.
@@ -50,7 +50,7 @@ class Format:
     open_options: Mapping[str, str] = field(default_factory=dict)
     is_table: bool = False
     is_listed: bool = False
-    one_kind_a_layer: bool = False
+    by_dimension: tuple[str, str, str] | None = None
     is_weak: bool = False
     about: str = ""
 
@@ -97,7 +97,7 @@ FORMATS: tuple[Format, ...] = (
         "Newline-delimited GeoJSON",
         (".geojsonl", ".geojsons", ".ndjson", ".jsonl"),
         "gdal",
-        look.as_it_is,
+        look.sequence,
         driver="GeoJSONSeq",
         about="A feature a line, or RFC 8142 with record separators. EPSG:4326.",
     ),
@@ -108,6 +108,16 @@ FORMATS: tuple[Format, ...] = (
         look.as_it_is,
         driver="FlatGeobuf",
         about="Version 3. Curves are made straight, a vertex per degree.",
+    ),
+    Format(
+        "GeoParquet",
+        (".parquet", ".geoparquet"),
+        "parquet",
+        look.as_it_is,
+        is_listed=True,
+        about="WKB and the native encodings of version 1.1; of several geometry columns the primary"
+        " one. Without the key `crs` coordinates are OGC:CRS84. Parquet without geometries is a"
+        " table.",
     ),
     Format(
         "GML",
@@ -133,11 +143,47 @@ FORMATS: tuple[Format, ...] = (
         (".inp",),
         "network_models",
         look.model,
-        is_listed=True,
-        one_kind_a_layer=True,
+        by_dimension=("nodes", "links", "links"),
         about="The layers `nodes` and `links`, told apart from each other's program by the "
         "sections; in metres and millimetres whatever the model's units. Conduits of SWMM get the "
         "elevations of their axis from inverts, offsets and heights.",
+    ),
+    Format(
+        "DXF drawing",
+        (".dxf",),
+        "dxf",
+        look.drawing,
+        by_dimension=("points", "lines", "polygons"),
+        about="Model space as the layers `points` (blocks too), `lines`, `polygons` and `texts`; "
+        "arcs and bulges get a vertex per degree. DWG is not read: save it as DXF.",
+    ),
+    Format(
+        "Workbook",
+        (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods"),
+        "workbook",
+        look.as_it_is,
+        is_table=True,
+        is_listed=True,
+        about="Sheets are layers. The header is the first row that is as wide as the table and "
+        "holds texts only; titles above it are passed over.",
+    ),
+    Format(
+        "Microsoft Access",
+        (".mdb", ".accdb"),
+        "access",
+        look.as_it_is,
+        is_table=True,
+        is_listed=True,
+        about="Tables of Access 97 to 2019 are layers; queries and linked tables are not read.",
+    ),
+    Format(
+        "dBASE table",
+        (".dbf",),
+        "gdal",
+        look.dbf,
+        driver="ESRI Shapefile",
+        is_table=True,
+        about="Alone; beside a .shp it is a part of that. Encoding as for shapefiles.",
     ),
     Format(
         "Delimited text",

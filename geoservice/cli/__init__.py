@@ -14,7 +14,16 @@ import typer
 from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
-from geoservice.cli import database, keys, layer_pages, loading, rasters, sample, serving
+from geoservice.cli import (
+    database,
+    keys,
+    layer_pages,
+    loading,
+    loads,
+    rasters,
+    sample,
+    serving,
+)
 from geoservice.cli.terminal import printable
 from geoservice.logs import configure_logs
 from geoservice.settings import LogSettings
@@ -34,7 +43,7 @@ loading.register(app)
 sample.register(app)
 app.add_typer(database.app, name="db")
 app.add_typer(keys.app, name="keys")
-app.add_typer(loading.loads_app, name="loads")
+app.add_typer(loads.app, name="loads")
 app.add_typer(layer_pages.app, name="layers")
 app.add_typer(rasters.app, name="rasters")
 

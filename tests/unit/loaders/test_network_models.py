@@ -310,7 +310,7 @@ def test_a_real_model_says_what_the_geojson_of_the_same_network_says(
     assert (1156, 959) == (len(pipes), len(junctions))
 
 
-def test_all_layers_of_a_model_are_listed_for_a_layer_of_neither_kind(tmp_path: Path) -> None:
+def test_the_layer_of_a_model_may_be_named(tmp_path: Path) -> None:
     path = epanet(tmp_path)
     options = replace(OPTIONS, source_layer="nodes")
 
