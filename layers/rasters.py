@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -32,11 +32,11 @@ from sqlalchemy import (
 )
 from sqlalchemy import column as sql_column
 from sqlalchemy.dialects.postgresql import ARRAY, TSTZRANGE, Range
-from sqlalchemy.exc import OperationalError
 
 from layers.access import Clearance
-from layers.errors import ConflictError, InvalidParameter, LoadInProgress, UnknownRaster
-from layers.system_tables import loads, rasters
+from layers.errors import InvalidParameter, UnknownRaster
+from layers.rewrite import lock_layer, take_instant
+from layers.system_tables import rasters
 
 LAYER_NAME = "rasters"
 """What ``loads.layer`` says of loads of rasters; also the name of their lock."""
@@ -63,8 +63,6 @@ READABLE_COLUMNS = (
     "recorded_during",
 )
 """Columns of the view ``rasters`` of every level: nothing of where the file came from."""
-
-_LOCK_TIMEOUT_S = 120
 
 
 class RasterKind(StrEnum):
@@ -139,14 +137,14 @@ def confirm_raster(
     Raises:
         InvalidParameter: as ``publish_raster``; so does LoadInProgress.
     """
-    _lock(connection)
+    lock_layer(connection, LAYER_NAME)
     said = _resolved(connection, raster)
     same: int | None = connection.execute(
         select(rasters.c.raster_id).where(_says_the_same(said, valid_from))
     ).scalar()
     if same is None:
         return None
-    return RasterPublication(_take_instant(connection), same, "unchanged")
+    return RasterPublication(take_instant(connection, LAYER_NAME), same, "unchanged")
 
 
 def publish_raster(
@@ -173,7 +171,7 @@ def publish_raster(
     held = confirm_raster(connection, raster, valid_from)
     if held is not None:
         return held
-    recorded_at = _take_instant(connection)
+    recorded_at = take_instant(connection, LAYER_NAME)
     said = _resolved(connection, raster)
     known = connection.execute(
         select(rasters.c.raster_id).where(rasters.c.name == said.name).limit(1)
@@ -181,7 +179,7 @@ def publish_raster(
     raster_id: int = known or _next_id(connection)
     since = valid_from or recorded_at
     _raise_clearance(connection, said)
-    closed = _close(connection, _contradicted(said.name, since), recorded_at)
+    closed = close_versions(connection, _contradicted(said.name, since), recorded_at)
     _hold_rests(connection, closed, since, recorded_at)
     connection.execute(
         insert(rasters).values(
@@ -194,48 +192,6 @@ def publish_raster(
         )
     )
     return RasterPublication(recorded_at, raster_id, "changed" if closed else "new")
-
-
-def undo_raster_load(connection: Connection, load_id: int) -> RasterPublication:
-    """Hold again what was held before a load, inside the caller's open transaction.
-
-    Versions that the load opened are closed, and versions equal to those it closed are held; so
-    ``recorded_during`` still tells what was believed between the load and its undo. A clearance
-    that the load raised stays raised.
-
-    Args:
-        load_id: A published load of a raster.
-
-    Returns:
-        Its instant is for the row in ``loads`` that the caller writes; ``unchanged`` where the load
-        had changed nothing.
-
-    Raises:
-        ConflictError: a later load or undo has changed the raster since.
-        LoadInProgress: another publication did not end in time.
-    """
-    _lock(connection)
-    recorded_at = _take_instant(connection)
-    undone: datetime | None = connection.execute(
-        select(loads.c.recorded_at).where(loads.c.load_id == load_id)
-    ).scalar()
-    # Every publication has an instant of its own, so it tells what one load opened and closed.
-    opened = connection.execute(
-        select(rasters).where(func.lower(rasters.c.recorded_during) == undone)
-    ).all()
-    if not opened:
-        return RasterPublication(recorded_at, 0, "unchanged")
-    if any(row.recorded_during.upper is not None for row in opened):
-        message = f"raster {opened[0].name} has changed since load {load_id}; undo that first"
-        raise ConflictError(message)
-    closed = connection.execute(
-        select(rasters).where(func.upper(rasters.c.recorded_during) == undone)
-    ).all()
-    ids = [row.version_id for row in opened]
-    _close(connection, rasters.c.version_id.in_(ids), recorded_at)
-    for row in closed:
-        _hold_again(connection, row, row.valid_during, recorded_at)
-    return RasterPublication(recorded_at, opened[0].raster_id, "changed")
 
 
 def readable_rasters() -> TableClause:
@@ -281,7 +237,7 @@ def stored_files(connection: Connection, names: Sequence[str]) -> set[str]:
     Raises:
         LoadInProgress: one did not end in time.
     """
-    _lock(connection)
+    lock_layer(connection, LAYER_NAME)
     rows = connection.execute(select(rasters.c.file_name).where(rasters.c.file_name.in_(names)))
     return set(rows.scalars())
 
@@ -332,29 +288,6 @@ def _next_id(connection: Connection) -> int:
     return number
 
 
-def _lock(connection: Connection) -> None:
-    connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT_S}s'"))
-    try:
-        connection.execute(
-            text("SELECT pg_advisory_xact_lock(hashtext('publish'), hashtext(:name))"),
-            {"name": LAYER_NAME},
-        )
-    except OperationalError as error:
-        raise LoadInProgress(LAYER_NAME) from error
-
-
-def _take_instant(connection: Connection) -> datetime:
-    """The clock under the lock, always after the publication before."""
-    last = select(func.max(loads.c.recorded_at)).where(
-        loads.c.layer == LAYER_NAME, loads.c.state == "published"
-    )
-    after_last = last.scalar_subquery() + timedelta(microseconds=1)
-    instant: datetime = connection.execute(
-        select(func.greatest(func.clock_timestamp(), after_last))
-    ).scalar_one()
-    return instant
-
-
 def _raise_clearance(connection: Connection, said: Raster) -> None:
     """Today's classification decides for every instant: raising it moves all versions."""
     connection.execute(
@@ -373,7 +306,7 @@ def _contradicted(name: str, since: datetime) -> ColumnElement[bool]:
     )
 
 
-def _close(
+def close_versions(
     connection: Connection, which: ColumnElement[bool], recorded_at: datetime
 ) -> Sequence[Row[Any]]:
     """Close held versions in recorded time; returns them."""
@@ -389,12 +322,13 @@ def _hold_rests(
     """Hold on to the part of closed versions before an instant."""
     for row in closed:
         if row.valid_during.lower < since:
-            _hold_again(connection, row, Range(row.valid_during.lower, since), recorded_at)
+            hold_again(connection, row, Range(row.valid_during.lower, since), recorded_at)
 
 
-def _hold_again(
+def hold_again(
     connection: Connection, row: Row[Any], valid_during: Range[datetime], recorded_at: datetime
 ) -> None:
+    """Hold a version equal to another one, for a span of valid time, from an instant on."""
     kept = {c.name: row._mapping[c.name] for c in rasters.c if c.name != "version_id"}
     connection.execute(
         insert(rasters).values(

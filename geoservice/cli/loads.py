@@ -28,6 +28,7 @@ from layers.changes import (
 from layers.errors import InvalidParameter, LoadNotFound
 from layers.extent import parse_instant
 from layers.purge import purge_load
+from layers.rasters import LAYER_NAME as RASTERS
 from layers.registry import get_layer
 from layers.roles import Role
 from layers.system_tables import loads
@@ -44,13 +45,16 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON")]
 
 @app.command("list")
 def list_loads(
-    layer: Annotated[str | None, typer.Option(help="Only loads of this layer")] = None,
+    layer: Annotated[
+        str | None, typer.Option(help="Only loads of this layer, or of rasters")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000)] = 20,
 ) -> None:
     """List the newest loads."""
     statement = select(loads).order_by(loads.c.load_id.desc()).limit(limit)
     if layer is not None:
-        statement = statement.where(loads.c.layer == get_layer(layer).name)
+        name = layer if layer == RASTERS else get_layer(layer).name
+        statement = statement.where(loads.c.layer == name)
     with DatabaseAddress(Settings.read().database).connect(Role.LOADER) as connection:
         rows = connection.execute(statement).mappings().all()
     table = Table("load", "layer", "files", "state", "recorded at", "counts")
@@ -77,7 +81,7 @@ def show_load(load_id: LoadNumber, geojson: DiffFile = None, as_json: AsJson = F
         if load is None:
             raise LoadNotFound(load_id)
         summary = None
-        if load.state == "published":
+        if load.state == "published" and load.layer != RASTERS:
             layer = get_layer(load.layer)
             plane_srid = settings.city.plane_srid
             changes = changes_of_load(connection, layer, load, plane_srid=plane_srid)

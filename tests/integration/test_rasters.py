@@ -21,10 +21,10 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import ProgrammingError
 
 from layers.access import Clearance
-from layers.errors import ConflictError, InvalidParameter, SourceError, UnknownRaster
-from layers.rasters import current_rasters, raster_history, undo_raster_load
+from layers.errors import CannotUndo, InvalidParameter, SourceError, UnknownRaster
+from layers.rasters import current_rasters, raster_history
 from layers.roles import Role, reader_role
-from layers.system_tables import loads
+from layers.undo import undo_load
 from loaders.rasters import RasterOptions, RasterReport, RasterStore, load_raster
 from tests.raster_files import terrain, write_asc, write_tif
 from tests.support import City
@@ -69,20 +69,10 @@ class Rasters:
         return [tuple(row) for row in found]
 
     def undo(self, load_id: int) -> int:
-        """Undo a load as a publication of its own; the number of its row in ``loads``."""
-        number: int = self.connection.execute(
-            loads.insert()
-            .values(layer="rasters", source={}, state="staging", undoes=load_id)
-            .returning(loads.c.load_id)
-        ).scalar_one()
-        done = undo_raster_load(self.connection, load_id)
-        self.connection.execute(
-            loads.update()
-            .where(loads.c.load_id == number)
-            .values(state="published", recorded_at=done.recorded_at)
-        )
+        """Undo a load; the number of the undoing."""
+        done = undo_load(self.connection, load_id)
         self.connection.commit()
-        return number
+        return done.load_id
 
 
 @pytest.fixture
@@ -159,37 +149,52 @@ def test_a_new_file_closes_the_version_before_and_keeps_it(
 def test_a_load_is_undone_to_the_state_before_and_the_undo_as_well(
     rasters: Rasters, tmp_path: Path
 ) -> None:
-    empty = rasters.state()
     first = rasters.load(write_tif(tmp_path / "a.tif", terrain(50, 1)), valid_from=START)
     one = rasters.state()
     second = rasters.load(write_tif(tmp_path / "b.tif", terrain(50, 2)), valid_from=LATER)
     two = rasters.state()
-    assert first.load_id is not None
-    assert second.load_id is not None
 
-    undone = rasters.undo(second.load_id)
-    assert one == rasters.state()
+    undone = rasters.undo(number_of(second))
+    after_undo = rasters.state()
     rasters.undo(undone)
-    assert two == rasters.state()
-    with pytest.raises(ConflictError, match="undo that first"):
-        rasters.undo(first.load_id)
+    after_redo = rasters.state()
+
+    assert (one, two) == (after_undo, after_redo)
+    with pytest.raises(CannotUndo, match="undo the later ones first"):
+        undo_load(rasters.connection, number_of(first))
     rasters.connection.rollback()
     assert two == rasters.state()
-    assert [] == empty
 
 
-def test_a_load_that_changed_nothing_is_undone_without_a_trace(
-    rasters: Rasters, tmp_path: Path
-) -> None:
+def test_loads_are_undone_one_after_the_other_to_nothing(rasters: Rasters, tmp_path: Path) -> None:
+    first = rasters.load(write_tif(tmp_path / "a.tif", terrain(50, 1)))
+    second = rasters.load(write_tif(tmp_path / "b.tif", terrain(50, 2)))
+
+    rasters.undo(number_of(second))
+    rasters.undo(number_of(first))
+
+    assert [] == rasters.state()
+    with pytest.raises(CannotUndo, match="undone already"):
+        undo_load(rasters.connection, number_of(first))
+    rasters.connection.rollback()
+    again = rasters.load(tmp_path / "a.tif")
+    assert "new" == again.outcome
+
+
+def test_a_load_that_changed_nothing_cannot_be_undone(rasters: Rasters, tmp_path: Path) -> None:
     file = write_tif(tmp_path / "a.tif", terrain(50))
     rasters.load(file)
     again = rasters.load(file)
-    before = rasters.state()
-    assert again.load_id is not None
 
-    rasters.undo(again.load_id)
+    with pytest.raises(CannotUndo, match="it changed nothing"):
+        undo_load(rasters.connection, number_of(again))
+    rasters.connection.rollback()
 
-    assert before == rasters.state()
+
+def number_of(report: RasterReport) -> int:
+    """The number of a load that was not a dry run."""
+    assert report.load_id is not None
+    return report.load_id
 
 
 def test_each_level_sees_the_rasters_of_its_level(
