@@ -37,6 +37,7 @@ from loaders.staging import (
     ingest,
     quarantine_statement,
 )
+from loaders.texts import storable
 
 _EXAMPLES = 10
 _ANALYZE_ROWS = 1000
@@ -127,7 +128,7 @@ def _write_failure(connection: Connection, load_id: int, error: BaseException) -
         update(loads)
         # What was committed stays published, whatever happened after.
         .where(loads.c.load_id == load_id, loads.c.state == "staging")
-        .values(state="failed", message=message)
+        .values(state="failed", message=storable(message))
     )
     connection.commit()
 

@@ -39,6 +39,7 @@ from loaders.rasters.place import Placement, place
 from loaders.rasters.process import Header, convert, inspect
 from loaders.rasters.sources import RasterSource, prepare_raster
 from loaders.rasters.store import RasterStore, Slot
+from loaders.texts import storable
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
@@ -161,7 +162,7 @@ def _load_row(
             connection.execute(
                 update(loads)
                 .where(loads.c.load_id == load_id, loads.c.state == "staging")
-                .values(state="failed", message=message)
+                .values(state="failed", message=storable(message))
             )
             connection.commit()
         raise

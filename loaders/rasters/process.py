@@ -18,6 +18,7 @@ from layers.rasters import RasterKind
 from loaders.options import MEBIBYTE, ReadLimits
 from loaders.rasters.child import REFUSED
 from loaders.rasters.sources import RasterSource
+from loaders.texts import storable
 
 _CHILD = Path(__file__).with_name("child.py")
 _KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "TMPDIR")
@@ -148,7 +149,7 @@ def _failure(
 ) -> UnreadableSource:
     said = _tail(log)
     if status == REFUSED:
-        reason = str(json.loads(said.strip().splitlines()[-1])["reason"])
+        reason = storable(str(json.loads(said.strip().splitlines()[-1])["reason"]))
         return UnreadableSource(source.path, _without_paths(reason, source))
     if status in (None, -signal.SIGKILL, -signal.SIGXCPU):
         return UnreadableSource(source.path, f"took longer than {limits.timeout_s} s")
