@@ -64,7 +64,7 @@ def load(
         LoadInProgress: another load of the layer is being published for too long.
     """
     started = time.monotonic()
-    drop_leftovers(connections.sql)
+    interrupted = drop_leftovers(connections.sql)
     with _staging(connections.sql, layer, files, dry_run=options.dry_run) as staging:
         pipeline = _stage(connections, layer, files, options, staging, progress or NoProgress())
         reasons, examples, rejected = _rejections(connections.sql, staging)
@@ -88,6 +88,7 @@ def load(
         reasons,
         examples,
         time.monotonic() - started,
+        tuple(interrupted),
     )
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Literal, Protocol
 
 from adbc_driver_manager import AdbcConnection
 from sqlalchemy import Connection
 
+from layers.base import Layer
 from layers.city import CityFrame
 from loaders.mapping import Mapping
+from loaders.source import Source
 
 MEBIBYTE = 1024 * 1024
 
@@ -69,6 +72,8 @@ class LoadOptions:
         source_layer: Name of the layer in a file that has several.
         on_error: Whether bad rows go to quarantine, or refuse the whole load.
         dry_run: Do everything but publish.
+        find: Finds the sources that a file stands for, for a layer; None means
+            ``datasets.prepare``.
     """
 
     city: CityFrame
@@ -84,6 +89,7 @@ class LoadOptions:
     on_error: Literal["quarantine", "reject"] = "quarantine"
     dry_run: bool = False
     limits: ReadLimits = field(default_factory=ReadLimits)
+    find: Callable[[Path, LoadOptions, Path, Layer], Iterator[Source]] | None = None
 
 
 class Progress(Protocol):

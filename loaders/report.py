@@ -82,6 +82,7 @@ class LoadReport:
         vanished: Features that were held and are in none of the files; only of a complete load.
         reasons: How many rows were rejected for each reason; a row may have several.
         examples: The first rejected rows.
+        interrupted: Earlier loads that were found to have died before they wrote anything.
     """
 
     load_id: int | None
@@ -96,6 +97,7 @@ class LoadReport:
     reasons: Counter[str] = field(default_factory=Counter)
     examples: tuple[Example, ...] = ()
     seconds: float = 0.0
+    interrupted: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         accounted = self.new + self.changed + self.unchanged + self.rejected
@@ -160,6 +162,7 @@ class LoadReport:
             "examples": [example.as_json() for example in self.examples],
             "sources": [source.as_json() for source in self.sources],
             "seconds": round(self.seconds, 3),
+            "interrupted": list(self.interrupted),
         }
 
 

@@ -16,13 +16,16 @@ from typer.core import TyperGroup
 
 from geoservice.cli.options import check_file, read_limits, since
 from geoservice.cli.rasters import load_raster_command
+from geoservice.cli.survey import SURVEY, check_survey_options
 from geoservice.cli.terminal import shown
 from geoservice.db import DatabaseAddress
 from geoservice.settings import Settings
+from layers.base import Layer
 from layers.errors import InvalidMapping, InvalidParameter
 from layers.registry import get_layer
-from loaders import LoadOptions, LoadReport, load
+from loaders import LoadConnections, LoadOptions, LoadReport, load
 from loaders.mapping import Mapping, parse_mapping
+from loaders.survey import SurveyReport, load_survey
 
 INTO_LAYER = "layer"
 """The word that may be left out: ``geoservice load parcels FILE`` loads into a layer."""
@@ -61,8 +64,10 @@ class _Bars:
 
 
 def load_command(  # one for each option
-    layer: Annotated[str, typer.Argument(help="Layer to load into")],
-    files: Annotated[list[Path], typer.Argument(help="Files, loaded as one")],
+    layer: Annotated[
+        str, typer.Argument(help="Layer to load into; survey: tables of pipes and their points")
+    ],
+    files: Annotated[list[Path], typer.Argument(help="Files, archives and folders, loaded as one")],
     crs: Annotated[
         str | None, typer.Option(help="EPSG:n, gcj02 or bd09; /yx after it for northing first")
     ] = None,
@@ -96,7 +101,8 @@ def load_command(  # one for each option
         ),
     ] = False,
     source_layer: Annotated[
-        str | None, typer.Option("--layer", help="Layer of a file that has several")
+        str | None,
+        typer.Option("--layer", help="Layer of a file that has several; * all that fit"),
     ] = None,
     on_error: Annotated[
         str, typer.Option(help="quarantine: keep bad rows aside; reject: refuse the whole load")
@@ -109,7 +115,7 @@ def load_command(  # one for each option
     The word layer may be left out: geoservice load parcels FILE.
     """
     settings = Settings.read()
-    found = get_layer(layer)
+    found = None if layer == SURVEY else get_layer(layer)
     if on_error not in ("quarantine", "reject"):
         raise InvalidParameter("on_error", on_error, "is quarantine or reject")
     for path in files:
@@ -129,17 +135,33 @@ def load_command(  # one for each option
         dry_run=dry_run,
         limits=read_limits(settings.load),
     )
+    if found is None:
+        check_survey_options(options)
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with (
         Progress(*columns, TimeElapsedColumn(), console=console) as progress,
         DatabaseAddress(settings.database).connect_loader() as connections,
     ):
-        report = load(connections, found, files, options, _Bars(progress))
+        report = _load(connections, found, files, options, _Bars(progress))
     if as_json:
         print(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2).decode())  # for scripts
-    else:
-        show_report(Console(), report)
+        return
+    for one in (report,) if isinstance(report, LoadReport) else report.reports:
+        show_report(Console(), one)
+
+
+def _load(
+    connections: LoadConnections,
+    layer: Layer | None,
+    files: list[Path],
+    options: LoadOptions,
+    bars: _Bars,
+) -> LoadReport | SurveyReport:
+    """Load into a layer, or a survey where there is none."""
+    if layer is None:
+        return load_survey(connections, files, options, bars)
+    return load(connections, layer, files, options, bars)
 
 
 LOADERS: dict[str, Callable[..., None]] = {INTO_LAYER: load_command, "raster": load_raster_command}
@@ -154,6 +176,10 @@ def show_report(console: Console, report: LoadReport) -> None:
     console.print(f"  coordinates  {shown(report.crs)} ({shown(report.transformation)})")
     if report.encoding:
         console.print(f"  encoding     {shown(report.encoding)}")
+    for number in report.interrupted:
+        console.print(
+            f"  note         load {number} was interrupted and wrote nothing: load it again"
+        )
     pairs = (f"{attribute} <- {column}" for attribute, column in report.mapping.items())
     console.print(f"  columns      {shown(', '.join(pairs)) or 'none'}")
     for note in (note for source in report.sources for note in source.notes):
