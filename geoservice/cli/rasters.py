@@ -26,7 +26,10 @@ app = typer.Typer(help="The rasters of the city.", no_args_is_help=True)
 
 def load_raster_command(  # one for each option
     name: Annotated[str, typer.Argument(help="Name of the raster: a-z, 0-9 and _")],
-    file: Annotated[Path, typer.Argument(help="GeoTIFF, HGT or ASCII grid, or a zip of one")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="GeoTIFF, HGT or ASCII grid, or a zip of one; several of one grid"),
+    ],
     crs: Annotated[str | None, typer.Option(help="EPSG:n, where the file does not say it")] = None,
     kind: Annotated[
         str | None, typer.Option(help="terrain, imagery or other; else decided by the pixels")
@@ -46,7 +49,8 @@ def load_raster_command(  # one for each option
 ) -> None:
     """Load a raster: every pixel kept, as a Cloud-Optimized GeoTIFF; twice changes nothing."""
     settings = Settings.read()
-    check_file(file)
+    for file in files:
+        check_file(file)
     options = RasterOptions(
         city=settings.city.frame(),
         crs=crs,
@@ -63,7 +67,7 @@ def load_raster_command(  # one for each option
         DatabaseAddress(settings.database).connect(Role.LOADER) as connection,
     ):
         store = RasterStore(settings.raster_folder)
-        report = load_raster(connection, store, name, file, options)
+        report = load_raster(connection, store, name, files, options)
     if as_json:
         print(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2).decode())  # for scripts
     else:
@@ -89,8 +93,8 @@ def _show_report(report: RasterReport) -> None:
     console = Console()
     placement = report.placement
     head = f"load {report.load_id}" if report.load_id else "dry run"
-    file = shown(report.source.path.name)
-    console.print(f"[bold]{head}[/]: {file} in {report.seconds:.1f} s, {report.outcome}")
+    files = shown(", ".join(source.path.name for source in report.sources))
+    console.print(f"[bold]{head}[/]: {files} in {report.seconds:.1f} s, {report.outcome}")
     header = placement.header
     console.print(
         f"  pixels       {header.width} x {header.height}, {header.count} of {header.dtype}"
@@ -99,7 +103,7 @@ def _show_report(report: RasterReport) -> None:
     console.print(f"  to CGCS2000  {shown(placement.operation.description)}", highlight=False)
     console.print(f"  bounds       {_box(placement.bounds.as_list())}", highlight=False)
     console.print(f"  pixel size   {placement.resolution_m:.6g} m", highlight=False)
-    for note in report.source.notes:
+    for note in (note for source in report.sources for note in source.notes):
         console.print(f"  note         {shown(note)}", highlight=False)
 
 

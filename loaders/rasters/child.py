@@ -90,11 +90,11 @@ def _configure(driver: str, text: str) -> None:
     os.execv(sys.executable, [sys.executable, "-I", __file__])  # noqa: S606
 
 
-def _opened(request: dict[str, Any]) -> Any:
+def _opened(request: dict[str, Any], path: str) -> Any:
     import rasterio
 
     try:
-        dataset = rasterio.open(request["path"], driver=request["driver"])
+        dataset = rasterio.open(path, driver=request["driver"])
     except rasterio.errors.RasterioIOError as error:
         message = f"is not what its extension says, or is damaged: {error}"
         raise Refused(message) from error
@@ -123,13 +123,15 @@ def _check_shape(dataset: Any, limits: dict[str, int]) -> None:
 
 
 def _inspect(request: dict[str, Any]) -> dict[str, Any]:
-    with _opened(request) as dataset:
+    with _opened(request, request["path"]) as dataset:
         transform = dataset.transform
         return {
             "width": dataset.width,
             "height": dataset.height,
             "count": dataset.count,
             "dtype": dataset.dtypes[0],
+            "nodata": dataset.nodata,
+            "has_mask": _has_mask(dataset),
             "crs": dataset.crs.to_wkt() if dataset.crs else None,
             "transform": None if transform.is_identity else list(transform)[:6],
             "control_points": len(dataset.gcps[0]),
@@ -143,9 +145,8 @@ def _convert(request: dict[str, Any]) -> dict[str, Any]:
 
     copy = Path(request["folder"]) / "copy.tif"
     try:
-        with _opened(request) as source:
-            bands, checks = _copy(source, copy, request)
-            nodata = source.nodata
+        parts = request["parts"]
+        bands, checks = _assemble(copy, request) if len(parts) > 1 else _copy(copy, request)
         _write_cog(copy, request)
         copy.unlink()
     except (rasterio.errors.RasterioError, rasterio.errors.RasterioIOError, OSError) as error:
@@ -155,19 +156,72 @@ def _convert(request: dict[str, Any]) -> dict[str, Any]:
         message = f"converting stopped: {error}"
         raise Refused(message) from error
     _check_cog(request["output"], checks)
-    return {"bands": bands, "nodata": nodata}
+    return {"bands": bands}
 
 
-def _copy(source: Any, path: Path, request: dict[str, Any]) -> tuple[list[Any], list[int]]:
+def _copy(path: Path, request: dict[str, Any]) -> tuple[list[Any], list[int]]:
     """Every pixel into a tiled file of ours, placed as the request says; figures of each band."""
     import rasterio
-    from rasterio.crs import CRS
+
+    (part,) = request["parts"]
+    with (
+        _opened(request, part["path"]) as source,
+        rasterio.open(path, "w", **_profile(source, request)) as target,
+    ):
+        has_mask = _has_mask(source)
+        figures = _Figures(source.count)
+        _copy_descriptions(source, target)
+        for window in _windows(source):
+            pixels = source.read(window=window)
+            target.write(pixels, window=window)
+            masks = source.read_masks(window=window)
+            if has_mask:
+                target.write_mask(masks[0] != 0, window=window)
+            figures.add(pixels, masks)
+        return figures.described(source), figures.checks
+
+
+def _assemble(path: Path, request: dict[str, Any]) -> tuple[list[Any], list[int]]:
+    """The same of several files of one grid; where they overlap, values win over none."""
+    import numpy as np
+    import rasterio
+    from rasterio.windows import Window
+
+    with _opened(request, request["parts"][0]["path"]) as first:
+        profile = _profile(first, request)
+        with rasterio.open(path, "w", **profile, sparse_ok=True) as target:
+            _copy_descriptions(first, target)
+    with rasterio.open(path, "r+", driver="GTiff") as target:
+        for part in request["parts"]:
+            with _opened(request, part["path"]) as source:
+                for window in _windows(source):
+                    left, top = part["column"] + window.col_off, part["row"] + window.row_off
+                    place = Window(left, top, window.width, window.height)
+                    pixels, masks = source.read(window=window), source.read_masks(window=window)
+                    held = target.read(window=place)
+                    target.write(np.where(masks != 0, pixels, held), window=place)
+    with rasterio.open(path, driver="GTiff") as made:
+        figures = _Figures(made.count)
+        for window in _windows(made):
+            figures.add(made.read(window=window), made.read_masks(window=window))
+        return figures.described(made), figures.checks
+
+
+def _has_mask(dataset: Any) -> bool:
     from rasterio.enums import MaskFlags
 
-    profile = {
+    flags = dataset.mask_flag_enums[0]
+    return MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
+
+
+def _profile(source: Any, request: dict[str, Any]) -> dict[str, Any]:
+    import rasterio
+    from rasterio.crs import CRS
+
+    return {
         "driver": "GTiff",
-        "width": source.width,
-        "height": source.height,
+        "width": request["width"],
+        "height": request["height"],
         "count": source.count,
         "dtype": source.dtypes[0],
         "nodata": source.nodata,
@@ -181,20 +235,6 @@ def _copy(source: Any, path: Path, request: dict[str, Any]) -> tuple[list[Any], 
         "interleave": "pixel" if source.count > 1 else "band",
         "bigtiff": "IF_SAFER",
     }
-    has_mask = MaskFlags.per_dataset in source.mask_flag_enums[0] and (
-        MaskFlags.alpha not in source.mask_flag_enums[0]
-    )
-    figures = _Figures(source.count)
-    with rasterio.open(path, "w", **profile) as target:
-        _copy_descriptions(source, target)
-        for window in _windows(source):
-            pixels = source.read(window=window)
-            target.write(pixels, window=window)
-            masks = source.read_masks(window=window)
-            if has_mask:
-                target.write_mask(masks[0] != 0, window=window)
-            figures.add(pixels, masks)
-    return figures.described(source), figures.checks
 
 
 def _copy_descriptions(source: Any, target: Any) -> None:

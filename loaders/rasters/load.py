@@ -1,4 +1,4 @@
-"""A load of one raster: converted to a Cloud-Optimized GeoTIFF, and published; or nothing at all.
+"""A load of a raster: converted to a Cloud-Optimized GeoTIFF, and published; or nothing at all.
 
 1. its row in ``loads``, 2. the header is read and the place decided, 3. a file that is held already
 ends here, 4. pixels are converted into the store, 5. one transaction holds the version and closes
@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -35,8 +35,9 @@ from layers.rasters import (
 from layers.system_tables import loads
 from loaders.folders import private_folder
 from loaders.options import ReadLimits
-from loaders.rasters.place import Placement, place
-from loaders.rasters.process import Header, convert, inspect
+from loaders.rasters.mosaic import assemble
+from loaders.rasters.place import Placement, complete, place
+from loaders.rasters.process import Header, Part, convert, inspect
 from loaders.rasters.sources import RasterSource, prepare_raster
 from loaders.rasters.store import RasterStore, Slot
 from loaders.texts import storable
@@ -75,7 +76,7 @@ class RasterReport:
     load_id: int | None
     raster: Raster
     outcome: str
-    source: RasterSource
+    sources: tuple[RasterSource, ...]
     placement: Placement
     pixels: Pixels | None
     seconds: float
@@ -87,8 +88,8 @@ class RasterReport:
             "name": self.raster.name,
             "outcome": self.outcome,
             "kind": self.raster.kind.value,
-            "file": self.source.path.name,
-            **_placed_as_json(self.source, self.placement),
+            "sources": _sources_as_json(self.sources),
+            **_placed_as_json(self.placement),
             "seconds": round(self.seconds, 3),
         }
         if self.pixels is not None:
@@ -107,13 +108,27 @@ def number_as_json(value: float | None) -> float | str | None:
     return value if value is None or math.isfinite(value) else str(value)
 
 
+@dataclass(frozen=True)
+class _Given:
+    """What was given, looked at: the files, where each lies, and where they lie together."""
+
+    sources: tuple[RasterSource, ...]
+    parts: tuple[Part, ...]
+    placement: Placement
+
+
 def load_raster(
-    connection: Connection, store: RasterStore, name: str, file: Path, options: RasterOptions
+    connection: Connection,
+    store: RasterStore,
+    name: str,
+    files: Sequence[Path],
+    options: RasterOptions,
 ) -> RasterReport:
-    """Load one file as a version of the raster of a name.
+    """Load a file, or several of one grid, as a version of the raster of a name.
 
     Args:
         connection: Of the loader role, in no transaction; the load commits on it.
+        files: Of several, a later one wins where they overlap.
 
     Raises:
         InvalidParameter: the name is not fit for an address, or the clearance would be lowered.
@@ -126,32 +141,37 @@ def load_raster(
         reason = "a raster's name is up to 63 lower-case letters, digits and _, a letter first"
         raise InvalidParameter("name", name, reason)
     with (
-        _load_row(connection, name, file, dry_run=options.dry_run) as load_id,
+        _load_row(connection, name, files, dry_run=options.dry_run) as load_id,
         private_folder() as folder,
     ):
-        source = prepare_raster(file, options.limits, folder)
-        header = inspect(source, options.limits)
-        placement = place(header, source, options.crs, options.city)
-        raster = _raster(name, source, header, placement, options)
+        given = _look(files, options, folder)
+        raster = _raster(name, given, options)
         done = confirm_raster(connection, raster, options.valid_from)
         pixels = None
         if done is not None and load_id is not None:
-            _close_row(connection, load_id, done, source, placement, options)
+            _close_row(connection, load_id, done, given, options)
         connection.commit()
         if done is None:
-            done, pixels = _convert_and_publish(
-                connection, store, load_id, raster, source, placement, options
-            )
+            done, pixels = _convert_and_publish(connection, store, load_id, raster, given, options)
     seconds = time.monotonic() - started
-    return RasterReport(load_id, raster, done.outcome, source, placement, pixels, seconds)
+    return RasterReport(
+        load_id, raster, done.outcome, given.sources, given.placement, pixels, seconds
+    )
+
+
+def _look(files: Sequence[Path], options: RasterOptions, folder: Path) -> _Given:
+    sources = tuple(prepare_raster(file, options.limits, folder) for file in files)
+    headers = [complete(inspect(s, options.limits), s, options.crs) for s in sources]
+    parts, whole = assemble(sources, headers, options.limits)
+    return _Given(sources, parts, place(whole, sources[0], options.city))
 
 
 @contextmanager
 def _load_row(
-    connection: Connection, name: str, file: Path, *, dry_run: bool
+    connection: Connection, name: str, files: Sequence[Path], *, dry_run: bool
 ) -> Iterator[int | None]:
     """The row in ``loads``; a failure is written down in it."""
-    load_id = None if dry_run else _begin(connection, name, file)
+    load_id = None if dry_run else _begin(connection, name, files)
     connection.commit()
     try:
         yield load_id
@@ -168,21 +188,20 @@ def _load_row(
         raise
 
 
-def _begin(connection: Connection, name: str, file: Path) -> int:
-    source = {"files": [file.name], "raster": name}
+def _begin(connection: Connection, name: str, files: Sequence[Path]) -> int:
+    source = {"files": [file.name for file in files], "raster": name}
     statement = insert(loads).values(layer=LAYER_NAME, source=source, state="staging")
     number: int = connection.execute(statement.returning(loads.c.load_id)).scalar_one()
     return number
 
 
-def _raster(
-    name: str, source: RasterSource, header: Header, placement: Placement, options: RasterOptions
-) -> Raster:
+def _raster(name: str, given: _Given, options: RasterOptions) -> Raster:
+    hashes = [source.sha256 for source in given.sources]
     return Raster(
         name,
-        options.kind or _kind(source, header),
-        placement.crs,
-        source.sha256,
+        options.kind or _kind(given.sources[0], given.placement.header),
+        given.placement.crs,
+        hashes[0] if len(hashes) == 1 else sha256(" ".join(hashes).encode()).hexdigest(),
         options.title_zh,
         options.title_en,
         options.clearance,
@@ -204,20 +223,19 @@ def _convert_and_publish(
     store: RasterStore,
     load_id: int | None,
     raster: Raster,
-    source: RasterSource,
-    placement: Placement,
+    given: _Given,
     options: RasterOptions,
 ) -> tuple[RasterPublication, Pixels]:
     with store.slot(connection) as slot:
-        pixels = _pixels(slot, raster, source, placement, options)
-        number = load_id or _begin(connection, raster.name, source.path)
+        pixels = _pixels(slot, raster, given, options)
+        number = load_id or _begin(connection, raster.name, [s.path for s in given.sources])
         done = publish_raster(
             connection, raster, pixels, load_id=number, valid_from=options.valid_from
         )
         if load_id is None:
             connection.rollback()
             return done, pixels
-        _close_row(connection, number, done, source, placement, options)
+        _close_row(connection, number, done, given, options)
         # Another load may have published the same file meanwhile: then this one is not needed.
         if done.outcome != "unchanged":
             slot.put_in_place()
@@ -226,16 +244,11 @@ def _convert_and_publish(
     return done, pixels
 
 
-def _pixels(
-    slot: Slot,
-    raster: Raster,
-    source: RasterSource,
-    placement: Placement,
-    options: RasterOptions,
-) -> Pixels:
-    header = placement.header
-    converted = convert(source, options.limits, header, raster.kind, slot.output)
-    source.check_unchanged()
+def _pixels(slot: Slot, raster: Raster, given: _Given, options: RasterOptions) -> Pixels:
+    placement, header = given.placement, given.placement.header
+    bands = convert(given.parts, options.limits, header, raster.kind, slot.output)
+    for source in given.sources:
+        source.check_unchanged()
     digest = sha256()
     with slot.output.open("rb") as written:
         while block := written.read(1 << 20):
@@ -245,9 +258,9 @@ def _pixels(
         (bounds.west, bounds.south, bounds.east, bounds.north),
         header.width,
         header.height,
-        converted.bands,
+        bands,
         header.dtype,
-        converted.nodata,
+        header.nodata,
         placement.resolution_m,
         slot.file_name,
         slot.output.stat().st_size,
@@ -259,15 +272,15 @@ def _close_row(
     connection: Connection,
     load_id: int,
     done: RasterPublication,
-    source: RasterSource,
-    placement: Placement,
+    given: _Given,
     options: RasterOptions,
 ) -> None:
     """Say in ``loads`` what was done, inside the publishing transaction."""
     counts = dict.fromkeys(("new", "changed", "unchanged", "rejected"), 0)
     known = loads.c.source.concat(
         {
-            "sources": [{"name": source.path.name, **_placed_as_json(source, placement)}],
+            "sources": _sources_as_json(given.sources),
+            "placement": _placed_as_json(given.placement),
             "options": {"crs": options.crs},
         }
     )
@@ -284,9 +297,15 @@ def _close_row(
     )
 
 
-def _placed_as_json(source: RasterSource, placement: Placement) -> dict[str, Any]:
+def _sources_as_json(sources: Sequence[RasterSource]) -> list[dict[str, Any]]:
+    return [
+        {"name": source.path.name, "sha256": source.sha256, "notes": list(source.notes)}
+        for source in sources
+    ]
+
+
+def _placed_as_json(placement: Placement) -> dict[str, Any]:
     return {
-        "sha256": source.sha256,
         "crs": placement.crs,
         "transformation": placement.operation.description,
         "accuracy_m": placement.operation.accuracy_m,
@@ -294,5 +313,4 @@ def _placed_as_json(source: RasterSource, placement: Placement) -> dict[str, Any
         "width": placement.header.width,
         "height": placement.header.height,
         "resolution_m": placement.resolution_m,
-        "notes": list(source.notes),
     }

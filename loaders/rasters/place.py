@@ -40,22 +40,33 @@ class Placement:
     resolution_m: float
 
 
-def place(header: Header, source: RasterSource, said: str | None, city: CityFrame) -> Placement:
-    """Decide where a raster lies from what its user, its header and the files beside it say.
+def complete(header: Header, source: RasterSource, said: str | None) -> Header:
+    """The header with what its user and the files beside it say of its place.
 
     Args:
         said: System that the user gave; wins over the others.
 
+    Returns:
+        With ``transform``, and with ``crs`` where anybody says it, as whoever says it writes it.
+
     Raises:
         UnreadableSource: nothing places its pixels.
+    """
+    crs = said or header.crs or source.prj
+    return replace(header, transform=_transform(header, source), crs=crs)
+
+
+def place(placed: Header, source: RasterSource, city: CityFrame) -> Placement:
+    """Decide where a raster lies.
+
+    Args:
+        placed: As ``complete`` gives it.
+        source: For messages.
+
+    Raises:
         UnknownCRS: its system is missing, unknown, has no trustworthy way to CGCS2000, or does not
             put any part of it into the city.
     """
-    placed = replace(
-        header,
-        transform=_transform(header, source),
-        crs=said or header.crs or source.prj,
-    )
     grid = _positions(placed)
     if placed.crs is None:
         raise UnknownCRS(source.path, _NO_CRS, _candidates(grid, city, source))

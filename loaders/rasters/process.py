@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -32,6 +32,8 @@ class Header:
     """What a raster says of itself before its pixels are read.
 
     Attributes:
+        nodata: The value that stands for none; may be NaN.
+        has_mask: Whether a mask beside the pixels says which have a value.
         crs: WKT; None if it states none.
         transform: Affine coefficients a to f from column and row to x and y of the pixel's corner;
             None if it has none.
@@ -43,6 +45,8 @@ class Header:
     height: int
     count: int
     dtype: str
+    nodata: float | None
+    has_mask: bool
     crs: str | None
     transform: tuple[float, float, float, float, float, float] | None
     control_points: int
@@ -51,11 +55,12 @@ class Header:
 
 
 @dataclass(frozen=True)
-class Converted:
-    """What was found while all pixels were read."""
+class Part:
+    """A file and where its first pixel lies in the raster that it is a part of."""
 
-    bands: list[dict[str, object]]
-    nodata: float | None
+    source: RasterSource
+    column: int = 0
+    row: int = 0
 
 
 def inspect(source: RasterSource, limits: ReadLimits) -> Header:
@@ -73,29 +78,40 @@ def inspect(source: RasterSource, limits: ReadLimits) -> Header:
 
 
 def convert(
-    source: RasterSource, limits: ReadLimits, placed: Header, kind: RasterKind, output: Path
-) -> Converted:
-    """Write a raster as a COG, lossless, placed by ``crs`` (WKT) and ``transform`` of ``placed``.
+    parts: Sequence[Part], limits: ReadLimits, whole: Header, kind: RasterKind, output: Path
+) -> list[dict[str, object]]:
+    """Write a raster as a COG, lossless, placed by ``crs`` (WKT) and ``transform`` of ``whole``.
 
     Args:
+        parts: Files of one format that together are the raster.
         output: Beside it temporary files are written, in a folder that the caller removes.
+
+    Returns:
+        What was found of each band while all pixels were read.
 
     Raises:
         UnreadableSource: pixels cannot be read, or a limit is passed; the output is worth nothing.
     """
     answer = _ask(
-        source,
+        parts[0].source,
         limits,
         {
             "task": "convert",
-            "crs": placed.crs,
-            "transform": placed.transform,
+            "parts": [
+                {"path": str(p.source.opened.absolute()), "column": p.column, "row": p.row}
+                for p in parts
+            ],
+            "width": whole.width,
+            "height": whole.height,
+            "crs": whole.crs,
+            "transform": whole.transform,
             "folder": str(output.parent),
             "output": str(output),
             "resampling": _RESAMPLING.get(kind, "nearest"),
         },
     )
-    return Converted(answer["bands"], answer["nodata"])
+    bands: list[dict[str, object]] = answer["bands"]
+    return bands
 
 
 def _ask(source: RasterSource, limits: ReadLimits, task: Mapping[str, object]) -> dict[str, Any]:

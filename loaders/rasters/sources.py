@@ -75,6 +75,13 @@ def prepare_raster(path: Path, limits: ReadLimits, folder: Path) -> RasterSource
     """
     if path.is_dir() or not path.exists():
         raise UnreadableSource(path, "is a folder" if path.is_dir() else "there is no such file")
+    try:
+        return _prepare(path, limits, folder)
+    except OSError as error:
+        raise UnreadableSource(path, f"cannot be read: {error.strerror}") from error
+
+
+def _prepare(path: Path, limits: ReadLimits, folder: Path) -> RasterSource:
     inside = Path(mkdtemp(dir=folder))
     if path.suffix.lower() == ".zip":
         members: Mapping[PurePosixPath, Path] = unpack(path, inside, limits)

@@ -120,14 +120,15 @@ def _load(kind: Kind, file: Path, work: Path) -> dict[str, Any]:
 def _load_raster(file: Path, work: Path) -> dict[str, Any]:
     from layers.rasters import RasterKind
     from loaders.rasters import process
-    from loaders.rasters.place import place
+    from loaders.rasters.place import complete, place
     from loaders.rasters.sources import prepare_raster
 
     source = prepare_raster(file, LIMITS, work)
     output = work / "output.tif"
-    header = process.inspect(source, LIMITS)
-    placement = place(header, source, None, _SHENZHEN)
-    process.convert(source, LIMITS, placement.header, RasterKind.TERRAIN, output)
+    header = complete(process.inspect(source, LIMITS), source, None)
+    placement = place(header, source, _SHENZHEN)
+    part = process.Part(source)
+    process.convert([part], LIMITS, placement.header, RasterKind.TERRAIN, output)
     return {"outcome": "read", "why": ""}
 
 

@@ -56,7 +56,7 @@ class Rasters:
         """Load a file as a version."""
         frame = self.city.settings.city.frame()
         made = RasterOptions(city=frame, **options)
-        return load_raster(self.connection, self.store, self.name, file, made)
+        return load_raster(self.connection, self.store, self.name, [file], made)
 
     def state(self) -> list[tuple[Any, ...]]:
         """What is held: valid time, file and clearance of each version."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,9 @@ from layers.errors import SourceError, UnknownCRS, UnreadableSource, UnsafeArchi
 from layers.extent import BBox
 from layers.rasters import RasterKind
 from loaders.options import ReadLimits
-from loaders.rasters.place import Placement, place
-from loaders.rasters.process import Converted, convert, inspect
+from loaders.rasters.mosaic import assemble
+from loaders.rasters.place import Placement, complete, place
+from loaders.rasters.process import convert, inspect
 from loaders.rasters.sources import prepare_raster
 from tests.raster_files import SHENZHEN_4547, north_up, terrain, write_asc, write_hgt, write_tif
 
@@ -39,12 +40,20 @@ CGCS2000_ESRI = (
 )
 
 
+@dataclass(frozen=True)
+class Converted:
+    """What was found of a raster."""
+
+    bands: list[dict[str, object]]
+    nodata: float | None
+
+
 def placed(
     file: Path, folder: Path, *, crs: str | None = None, city: CityFrame = SHENZHEN
 ) -> Placement:
     """Where a file lies."""
     source = prepare_raster(file, LIMITS, folder)
-    return place(inspect(source, LIMITS), source, crs, city)
+    return place(complete(inspect(source, LIMITS), source, crs), source, city)
 
 
 def converted(
@@ -57,12 +66,27 @@ def converted(
     limits: ReadLimits = LIMITS,
 ) -> tuple[Path, Converted]:
     """The COG of a file, and what was found on the way."""
-    source = prepare_raster(file, limits, folder)
-    placement = place(inspect(source, limits), source, crs, city)
+    return assembled([file], folder, crs=crs, city=city, kind=kind, limits=limits)
+
+
+def assembled(
+    files: list[Path],
+    folder: Path,
+    *,
+    crs: str | None = None,
+    city: CityFrame = SHENZHEN,
+    kind: RasterKind = RasterKind.TERRAIN,
+    limits: ReadLimits = LIMITS,
+) -> tuple[Path, Converted]:
+    """The same of several files."""
+    sources = [prepare_raster(file, limits, folder) for file in files]
+    headers = [complete(inspect(source, limits), source, crs) for source in sources]
+    parts, whole = assemble(sources, headers, limits)
+    header = place(whole, sources[0], city).header
     work = folder / "work"
     work.mkdir()
     output = work / "output.tif"
-    return output, convert(source, limits, placement.header, kind, output)
+    return output, Converted(convert(parts, limits, header, kind, output), header.nodata)
 
 
 def pixels_of(path: Path) -> np.ndarray[Any, Any]:
@@ -254,6 +278,93 @@ def test_a_raster_of_the_whole_earth_does_not_cross_it(tmp_path: Path) -> None:
     bounds = placed(file, tmp_path).bounds
 
     assert pytest.approx([-180, -90, 180, 90]) == bounds.as_list()
+
+
+def test_tiles_of_a_terrain_model_become_one_raster(tmp_path: Path) -> None:
+    west = np.full((1201, 1201), 7)
+    west[0, 0] = -32768
+    east = np.arange(1201 * 1201, dtype=np.int64).reshape(1201, 1201) % 3000
+    files = [
+        write_hgt(tmp_path / "N22E114.hgt", east),
+        write_hgt(tmp_path / "N22E113.hgt", west),
+    ]
+
+    output, found = assembled(files, tmp_path)
+
+    pixels = pixels_of(output)[0]
+    assert (1201, 2401) == pixels.shape
+    assert np.array_equal(west, pixels[:, :1201])
+    assert np.array_equal(east[:, 1:], pixels[:, 1201:])
+    assert (0, 2999) == (found.bands[0]["min"], found.bands[0]["max"])
+    with rasterio.open(output) as made:
+        assert pytest.approx([113, 22, 115, 23], abs=1e-3) == list(made.bounds)
+    assert cog_validate(output, quiet=True)[0]
+
+
+def test_what_stands_for_none_never_covers_a_value_and_fills_gaps(tmp_path: Path) -> None:
+    easting, northing = SHENZHEN_4547
+    one = terrain(20, 1)
+    two = terrain(20, 2)
+    two[0, :, :5] = -1
+    files = [
+        write_tif(tmp_path / "a.tif", one, nodata=-1),
+        write_tif(
+            tmp_path / "b.tif",
+            two,
+            nodata=-1,
+            transform=north_up(easting + 150, northing - 300, 10),
+        ),
+        write_tif(
+            tmp_path / "c.tif",
+            two,
+            nodata=-1,
+            transform=north_up(easting + 150, northing, 10),
+        ),
+    ]
+
+    output, _ = assembled(files, tmp_path)
+
+    pixels = pixels_of(output)[0]
+    assert (50, 35) == pixels.shape
+    assert np.array_equal(one[0], pixels[:20, :20])
+    assert np.array_equal(two[0, :, 5:], pixels[:20, 20:])
+    assert np.array_equal(two[0], pixels[30:, 15:])
+    assert (pixels[20:30] == -1).all()
+
+
+MISFITS: list[tuple[dict[str, Any], str]] = [
+    ({"nodata": -2}, "another format or value for none"),
+    ({"crs": "EPSG:4548"}, "another crs"),
+    ({"dtype": "float64"}, "another dtype"),
+    ({"transform": north_up(SHENZHEN_4547[0] + 205, SHENZHEN_4547[1], 10)}, "lie in the grid"),
+    ({"transform": north_up(SHENZHEN_4547[0] + 200, SHENZHEN_4547[1], 5)}, "lie in the grid"),
+    ({"transform": north_up(SHENZHEN_4547[0] + 10**8, SHENZHEN_4547[1], 10)}, "more than may be"),
+]
+
+
+@pytest.mark.parametrize(("profile", "reason"), MISFITS, ids=[reason for _, reason in MISFITS])
+def test_files_of_different_grids_are_refused(
+    tmp_path: Path, profile: dict[str, Any], reason: str
+) -> None:
+    files = [
+        write_tif(tmp_path / "a.tif", terrain(20), nodata=-1),
+        write_tif(tmp_path / "b.tif", terrain(20), **{"nodata": -1} | profile),
+    ]
+
+    with pytest.raises(UnreadableSource, match=reason):
+        assembled(files, tmp_path, limits=replace(LIMITS, max_unpacked_bytes=10**8))
+
+
+def test_files_that_leave_gaps_need_a_value_for_none(tmp_path: Path) -> None:
+    easting, northing = SHENZHEN_4547
+    transform = north_up(easting + 300, northing, 10)
+    files = [
+        write_tif(tmp_path / "a.tif", terrain(20)),
+        write_tif(tmp_path / "b.tif", terrain(20), transform=transform),
+    ]
+
+    with pytest.raises(UnreadableSource, match="leave gaps"):
+        assembled(files, tmp_path)
 
 
 def virtual(folder: Path) -> Path:
