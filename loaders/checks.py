@@ -8,7 +8,8 @@ from __future__ import annotations
 from sqlalchemy import Connection, text
 
 from layers.base import Layer
-from layers.tables import SCHEMA
+from layers.registry import get_layer
+from layers.tables import qualified
 from loaders.staging import Staging
 
 _REJECT = """
@@ -102,7 +103,7 @@ def check_staged(connection: Connection, layer: Layer, staging: Staging) -> None
     if layer.end_nodes is not None and checks.lacks_geometry():
         ends = layer.end_nodes
         words = {
-            "nodes": f"{SCHEMA}.{ends.layer}",
+            "nodes": qualified(get_layer(ends.layer)),
             "start": ends.start,
             "end": ends.end,
             "ground_a": _GROUND.format(node="a"),
@@ -130,7 +131,7 @@ class _Checks:
     def __init__(self, connection: Connection, layer: Layer, staging: Staging) -> None:
         self._connection = connection
         self._tables = {"rows": staging.qualified_rows, "rejected": staging.qualified_rejected}
-        attributes = [f"b.{attribute.name}" for attribute in layer.attributes]
+        attributes = [f'b.{a.column} AS "{a.name}"' for a in layer.attributes]
         self._originals = ", ".join([*attributes, "ST_AsText(b.geom) AS geometry"])
 
     def run(self, statement: str, **words: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from loaders.checks import check_staged, without_jit
 from loaders.folders import private_folder
 from loaders.options import LoadConnections, LoadOptions, NoProgress, Progress
 from loaders.pipeline import Pipeline, ahead
-from loaders.report import Example, LoadReport, column_of
+from loaders.report import Example, LoadReport, SourceReport, column_of
 from loaders.staging import (
     Staging,
     copy_rejected,
@@ -38,6 +38,9 @@ from loaders.staging import (
     quarantine_statement,
 )
 from loaders.texts import storable
+
+Inspect = Callable[[Connection, Staging, Sequence[SourceReport]], None]
+"""Looks at the staging tables of a load; must not be in a transaction when it returns."""
 
 _EXAMPLES = 10
 _ANALYZE_ROWS = 1000
@@ -50,6 +53,7 @@ def load(
     files: Sequence[Path],
     options: LoadOptions,
     progress: Progress | None = None,
+    inspect: Inspect | None = None,
 ) -> LoadReport:
     """Load files into a layer as one publication.
 
@@ -57,6 +61,7 @@ def load(
         connections: Neither may be in a transaction; the load commits on both.
         files: Read one after another, as if they were one.
         options: With ``dry_run`` everything is done and undone, and no row of ``loads`` is left.
+        inspect: Is shown the rows when all checks are done, before any is published.
 
     Raises:
         SourceError: a file cannot be read, does not fit the layer, or has bad rows and
@@ -67,6 +72,8 @@ def load(
     interrupted = drop_leftovers(connections.sql)
     with _staging(connections.sql, layer, files, dry_run=options.dry_run) as staging:
         pipeline = _stage(connections, layer, files, options, staging, progress or NoProgress())
+        if inspect is not None:
+            inspect(connections.sql, staging, pipeline.reports)
         reasons, examples, rejected = _rejections(connections.sql, staging)
         if rejected and options.on_error == "reject":
             raise SourceError(_refusal(pipeline.rows_read, rejected, reasons, examples))

@@ -2,51 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
 import typer
-import yaml
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
-from typer.core import TyperGroup
 
-from geoservice.cli.options import check_file, read_limits, since
-from geoservice.cli.rasters import load_raster_command
-from geoservice.cli.survey import SURVEY, check_survey_options
+from geoservice.cli.mappings import read_mapping
 from geoservice.cli.terminal import shown
 from geoservice.db import DatabaseAddress
+from geoservice.loads.options import read_limits
 from geoservice.settings import Settings
-from layers.base import Layer
-from layers.errors import InvalidMapping, InvalidParameter
-from layers.registry import get_layer
-from loaders import LoadConnections, LoadOptions, LoadReport, load
-from loaders.mapping import Mapping, parse_mapping
-from loaders.survey import SurveyReport, load_survey
-
-INTO_LAYER = "layer"
-"""The word that may be left out: ``geoservice load parcels FILE`` loads into a layer."""
+from geoservice.theme_loading import layer_named
+from layers.base import THEME_SCHEMA
+from layers.errors import InvalidParameter, UnreadableSource
+from layers.extent import instant_in_city
+from loaders import LoadOptions, LoadReport, load
+from loaders.options import Progress as LoadProgress
 
 
-class LoadGroup(TyperGroup):
-    """``load LAYER FILE...``, unless the first word is one of ``LOADERS``."""
+@dataclass(frozen=True)
+class LoadArguments:
+    """What the command line said of a load.
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put the word for layers where none of the others stands."""
-        if not args or args[0] not in self.commands:
-            args = [INTO_LAYER, *args]
-        return super().parse_args(ctx, args)
+    Attributes:
+        files: Positional arguments after the layer.
+        title_zh: Of a new theme or a raster, as are the two that follow.
+        kind: Of a raster.
+    """
+
+    layer: str
+    files: list[Path]
+    options: LoadOptions
+    settings: Settings
+    as_json: bool
+    title_zh: str | None
+    title_en: str | None
+    clearance: str | None
+    kind: str | None
+
+
+HANDED_OVER: dict[str, Callable[[LoadArguments], None]] = {}
+"""Words that stand for no layer in ``geoservice load WORD ...``, and who takes over."""
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(cls=LoadGroup, help="Load files into a layer, or as something else.")
-    for word, command in LOADERS.items():
-        group.command(word)(command)
-    app.add_typer(group, name="load")
+    app.command("load")(load_command)
 
 
 class _Bars:
@@ -65,7 +73,11 @@ class _Bars:
 
 def load_command(  # one for each option
     layer: Annotated[
-        str, typer.Argument(help="Layer to load into; survey: tables of pipes and their points")
+        str,
+        typer.Argument(
+            help="Layer to load into; survey: tables of pipes and their points; theme NAME: a "
+            "layer of its own; raster NAME: terrain, imagery or another grid"
+        ),
     ],
     files: Annotated[list[Path], typer.Argument(help="Files, archives and folders, loaded as one")],
     crs: Annotated[
@@ -74,7 +86,7 @@ def load_command(  # one for each option
     encoding: Annotated[str | None, typer.Option(help="Encoding of texts, such as gb18030")] = None,
     map_: Annotated[
         list[str] | None,
-        typer.Option("--map", help="ATTRIBUTE=COLUMN, or a YAML file (columns, values, constants)"),
+        typer.Option("--map", help="ATTRIBUTE=COLUMN, a YAML file, or the name of a saved mapping"),
     ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="ATTRIBUTE=VALUE for all rows")
@@ -109,25 +121,32 @@ def load_command(  # one for each option
     ] = "quarantine",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON")] = False,
+    title: Annotated[
+        str | None, typer.Option(help="Chinese title of a new theme or of a raster")
+    ] = None,
+    title_en: Annotated[
+        str | None, typer.Option(help="English title of a new theme or of a raster")
+    ] = None,
+    clearance: Annotated[
+        str | None,
+        typer.Option(help="Clearance of a new theme or raster; restricted if none is given"),
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="Of a raster: terrain, imagery or other; else by its pixels")
+    ] = None,
 ) -> None:
-    """Load files into a layer: one transaction, nothing half done; twice changes nothing.
-
-    The word layer may be left out: geoservice load parcels FILE.
-    """
+    """Load files into a layer: one transaction, nothing half done; twice changes nothing."""
     settings = Settings.read()
-    found = None if layer == SURVEY else get_layer(layer)
     if on_error not in ("quarantine", "reject"):
         raise InvalidParameter("on_error", on_error, "is quarantine or reject")
-    for path in files:
-        check_file(path)
     options = LoadOptions(
         city=settings.city.frame(),
         crs=crs,
         encoding=encoding,
-        mapping=_mapping(map_ or [], set_ or []),
+        mapping=read_mapping(map_ or [], set_ or [], settings.load.mappings_folder),
         key=tuple(part.strip() for part in key.split(",")) if key else None,
-        valid_from=since(valid_from, settings.city.time_zone) if valid_from else None,
-        valid_to=since(valid_to, settings.city.time_zone) if valid_to else None,
+        valid_from=instant_in_city(valid_from, settings.city.time_zone) if valid_from else None,
+        valid_to=instant_in_city(valid_to, settings.city.time_zone) if valid_to else None,
         is_correction=is_correction,
         is_complete=is_complete,
         source_layer=source_layer,
@@ -135,37 +154,50 @@ def load_command(  # one for each option
         dry_run=dry_run,
         limits=read_limits(settings.load),
     )
-    if found is None:
-        check_survey_options(options)
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with (
-        Progress(*columns, TimeElapsedColumn(), console=console) as progress,
-        DatabaseAddress(settings.database).connect_loader() as connections,
-    ):
-        report = _load(connections, found, files, options, _Bars(progress))
-    if as_json:
-        print(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2).decode())  # for scripts
+    arguments = LoadArguments(
+        layer, files, options, settings, as_json, title, title_en, clearance, kind
+    )
+    HANDED_OVER.get(layer, _load_layer)(arguments)
+
+
+def _load_layer(arguments: LoadArguments) -> None:
+    address = DatabaseAddress(arguments.settings.database)
+    found = layer_named(address, arguments.layer)
+    if found.schema == THEME_SCHEMA:
+        # Its types may have to become wider first.
+        HANDED_OVER["theme"](replace(arguments, files=[Path(found.name), *arguments.files]))
         return
-    for one in (report,) if isinstance(report, LoadReport) else report.reports:
-        show_report(Console(), one)
+    check_files(arguments.files)
+    with progress_bars() as bars, address.connect_loader() as connections:
+        report = load(connections, found, arguments.files, arguments.options, bars)
+    if arguments.as_json:
+        print(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2).decode())  # for scripts
+    else:
+        show_report(Console(), report)
 
 
-def _load(
-    connections: LoadConnections,
-    layer: Layer | None,
-    files: list[Path],
-    options: LoadOptions,
-    bars: _Bars,
-) -> LoadReport | SurveyReport:
-    """Load into a layer, or a survey where there is none."""
-    if layer is None:
-        return load_survey(connections, files, options, bars)
-    return load(connections, layer, files, options, bars)
+@contextmanager
+def progress_bars() -> Iterator[LoadProgress]:
+    """Bars on the terminal for the steps of a load."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
+        yield _Bars(progress)
 
 
-LOADERS: dict[str, Callable[..., None]] = {INTO_LAYER: load_command, "raster": load_raster_command}
-"""The commands below ``load`` by their first word; no layer may bear one of these names."""
+def check_files(files: Sequence[Path]) -> None:
+    """Refuse files that are not there, or whose names no report and no history could hold.
+
+    Raises:
+        UnreadableSource: one is such a file.
+    """
+    for path in files:
+        try:
+            path.name.encode()
+        except UnicodeEncodeError:
+            raise UnreadableSource(path, "its name is not UTF-8; rename it") from None
+        if not path.exists():
+            raise UnreadableSource(path, "there is no such file")
 
 
 def show_report(console: Console, report: LoadReport) -> None:
@@ -194,32 +226,3 @@ def show_report(console: Console, report: LoadReport) -> None:
         console.print(f"  [red]{count:,}[/] {shown(reason)}", highlight=False)
     for example in report.examples:
         console.print(f"    row {example.row}: {shown(example.reason)}", highlight=False)
-
-
-def _mapping(maps: list[str], constants: list[str]) -> Mapping:
-    """The mapping that the options describe, files first, single pairs over them."""
-    document: dict[str, dict[str, Any]] = {"columns": {}, "values": {}, "constants": {}}
-    for one in maps:
-        attribute, is_pair, column = one.partition("=")
-        if is_pair:
-            document["columns"][attribute] = column
-            continue
-        read = parse_mapping(_read_yaml(Path(one)))
-        document["columns"].update(read.columns)
-        document["values"].update(read.values)
-        document["constants"].update(read.constants)
-    for one in constants:
-        attribute, is_pair, value = one.partition("=")
-        if not is_pair:
-            message = f"--set {one}: needs ATTRIBUTE=VALUE"
-            raise InvalidMapping(message)
-        document["constants"][attribute] = value
-    return parse_mapping(document)
-
-
-def _read_yaml(path: Path) -> object:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        message = f"{path.name}: cannot be read as a YAML mapping"
-        raise InvalidMapping(message) from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import orjson
@@ -11,7 +10,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from geoservice.cli.options import check_file, read_limits, since
+from geoservice.cli import loading
+from geoservice.cli.loading import LoadArguments, check_files
 from geoservice.cli.terminal import minute, shown, table_console
 from geoservice.db import DatabaseAddress
 from geoservice.settings import Settings
@@ -19,59 +19,72 @@ from layers.access import Clearance
 from layers.errors import InvalidParameter
 from layers.rasters import RasterKind, current_rasters, raster_history
 from layers.roles import Role
+from loaders.options import LoadOptions
 from loaders.rasters import RasterOptions, RasterReport, RasterStore, load_raster, number_as_json
 
 app = typer.Typer(help="The rasters of the city.", no_args_is_help=True)
 
 
-def load_raster_command(  # one for each option
-    name: Annotated[str, typer.Argument(help="Name of the raster: a-z, 0-9 and _")],
-    files: Annotated[
-        list[Path],
-        typer.Argument(help="GeoTIFF, HGT or ASCII grid, or a zip of one; several of one grid"),
-    ],
-    crs: Annotated[str | None, typer.Option(help="EPSG:n, where the file does not say it")] = None,
-    kind: Annotated[
-        str | None, typer.Option(help="terrain, imagery or other; else decided by the pixels")
-    ] = None,
-    title_zh: Annotated[str | None, typer.Option("--title-zh", help="Title in Chinese")] = None,
-    title_en: Annotated[str | None, typer.Option("--title-en", help="Title in English")] = None,
-    clearance: Annotated[
-        str | None,
-        typer.Option(help="Who may read it; else what is held, or restricted for a new raster"),
-    ] = None,
-    valid_from: Annotated[
-        str | None,
-        typer.Option(help="RFC 3339 instant since when it is true, or date: midnight in the city"),
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON")] = False,
-) -> None:
-    """Load a raster: every pixel kept, as a Cloud-Optimized GeoTIFF; twice changes nothing."""
-    settings = Settings.read()
-    for file in files:
-        check_file(file)
+def register(parent: typer.Typer) -> None:
+    """Add the commands."""
+    parent.add_typer(app, name="rasters")
+    loading.HANDED_OVER["raster"] = load_raster_command
+
+
+def load_raster_command(arguments: LoadArguments) -> None:
+    """``geoservice load raster NAME FILE...``.
+
+    Raises:
+        InvalidParameter: there are no files after the name, or an option is not for rasters.
+    """
+    name, *files = arguments.files
+    if not files:
+        raise InvalidParameter("files", "", "needs: geoservice load raster NAME FILE...")
+    check_raster_options(arguments.options)
     options = RasterOptions(
-        city=settings.city.frame(),
-        crs=crs,
-        kind=_kind(kind),
-        title_zh=title_zh,
-        title_en=title_en,
-        clearance=_clearance(clearance),
-        valid_from=since(valid_from, settings.city.time_zone) if valid_from else None,
-        dry_run=dry_run,
-        limits=read_limits(settings.load),
+        city=arguments.options.city,
+        crs=arguments.options.crs,
+        kind=_kind(arguments.kind),
+        title_zh=arguments.title_zh,
+        title_en=arguments.title_en,
+        clearance=_clearance(arguments.clearance),
+        valid_from=arguments.options.valid_from,
+        dry_run=arguments.options.dry_run,
+        limits=arguments.options.limits,
     )
+    check_files(files)
+    settings = arguments.settings
     with (
         Console(stderr=True).status("reading and converting"),
         DatabaseAddress(settings.database).connect(Role.LOADER) as connection,
     ):
         store = RasterStore(settings.raster_folder)
-        report = load_raster(connection, store, name, files, options)
-    if as_json:
+        report = load_raster(connection, store, str(name), files, options)
+    if arguments.as_json:
         print(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2).decode())  # for scripts
     else:
         _show_report(report)
+
+
+def check_raster_options(options: LoadOptions) -> None:
+    """Refuse what is said of rows, of which a raster has none.
+
+    Raises:
+        InvalidParameter: an option of rows was given.
+    """
+    given = {
+        "encoding": options.encoding,
+        "map": options.mapping.columns or options.mapping.values,
+        "set": options.mapping.constants,
+        "key": options.key,
+        "layer": options.source_layer,
+        "correct": options.is_correction,
+        "complete": options.is_complete,
+        "valid-to": options.valid_to,
+    }
+    for name, value in given.items():
+        if value:
+            raise InvalidParameter(name, str(value), "is not for rasters")
 
 
 def _kind(text: str | None) -> RasterKind | None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from pyproj import CRS, Geod
+from pyproj import Geod
 
 from layers.city import CityFrame, FloatArray
-from layers.crs import SWAPPED, Operation, candidates, find_operation
+from layers.crs import SWAPPED, Operation, find_operation
+from layers.crs_candidates import candidates
+from layers.crs_texts import parse_crs
 from layers.errors import UnknownCRS, UnreadableSource
 from layers.extent import BBox
 from loaders.rasters.process import Header
@@ -76,7 +78,7 @@ def place(placed: Header, source: RasterSource, city: CityFrame) -> Placement:
     if not _touches(bounds, city.reach):
         reason = f"no part of it lies in {city.name} when it is read as {operation.crs}"
         raise UnknownCRS(source.path, reason, _candidates(grid, city, source))
-    system = CRS.from_user_input(int(placed.crs) if placed.crs.isdecimal() else placed.crs)
+    system = parse_crs(placed.crs)
     authority = system.to_authority(min_confidence=70)
     return Placement(
         replace(placed, crs=system.to_wkt()),
@@ -109,7 +111,16 @@ def _operation(name: str, city: CityFrame, source: RasterSource) -> Operation:
     if name.casefold().replace("-", "").startswith(("gcj02", "bd09")) or name.endswith(SWAPPED):
         reason = f"a raster cannot be loaded as {name[:20]}: that would move each pixel by itself"
         raise UnknownCRS(source.path, reason)
-    return find_operation(name, city, source.path)
+    operation = find_operation(name, city, source.path)
+    own = city.own_systems
+    if own.system_of(operation.crs) is not None or own.shift_of(parse_crs(name)) is not None:
+        # Its file names no system from which readers of pixels would find the way.
+        reason = (
+            f"a raster cannot be loaded as {operation.crs}, whose parameters are known to this "
+            "installation only; bring it to the plane system of the city first"
+        )
+        raise UnknownCRS(source.path, reason)
+    return operation
 
 
 def _positions(header: Header) -> FloatArray:

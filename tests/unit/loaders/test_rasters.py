@@ -19,6 +19,7 @@ from rio_cogeo.cogeo import cog_validate
 from layers.city import CityFrame
 from layers.errors import SourceError, UnknownCRS, UnreadableSource, UnsafeArchive
 from layers.extent import BBox
+from layers.own_systems import parse_own_systems
 from layers.rasters import RasterKind
 from loaders.options import ReadLimits
 from loaders.rasters.mosaic import assemble
@@ -231,6 +232,23 @@ def test_a_datum_without_known_parameters_is_refused(tmp_path: Path, crs: str) -
 
     with pytest.raises(UnknownCRS, match="belong to your survey office"):
         placed(file, tmp_path, crs=crs)
+
+
+@pytest.mark.parametrize("crs", ["EPSG:2435", "local"])
+def test_a_system_that_only_this_installation_knows_is_not_for_rasters(
+    tmp_path: Path, crs: str
+) -> None:
+    document = {
+        "datums": {"EPSG:4214": {"x_m": 12, "y_m": -110, "z_m": -80, "accuracy_m": 1}},
+        "systems": {
+            "local": {"projection": "+proj=tmerc +lon_0=114 +ellps=GRS80", "accuracy_m": 1}
+        },
+    }
+    own = parse_own_systems(document, tmp_path)
+    file = write_tif(tmp_path / "a.tif", terrain(20), crs=None)
+
+    with pytest.raises(UnknownCRS, match="known to this installation only"):
+        placed(file, tmp_path, crs=crs, city=replace(WORLD, own_systems=own))
 
 
 @pytest.mark.parametrize("crs", ["gcj02", "BD-09", "EPSG:4547/yx"])
