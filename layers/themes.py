@@ -189,11 +189,14 @@ def drop_theme(connection: Connection, name: str, *, reason: str) -> None:
 
 
 _PURGE_LOADS = """
+    WITH counted AS (
+        SELECT load_id, count(*) AS versions
+        FROM (SELECT load_id FROM {held} UNION ALL SELECT load_id FROM {past}) v GROUP BY load_id
+    )
     UPDATE {schema}.loads l
     SET state = 'purged',
         purge = jsonb_build_object(
-            'versions', (SELECT count(*) FROM {held} v WHERE v.load_id = l.load_id)
-                        + (SELECT count(*) FROM {past} v WHERE v.load_id = l.load_id),
+            'versions', coalesce((SELECT versions FROM counted c WHERE c.load_id = l.load_id), 0),
             'rejected', (SELECT count(*) FROM {schema}.quarantine q WHERE q.load_id = l.load_id),
             'digest', NULL,
             'reason', 'theme dropped: ' || :reason,
