@@ -18,6 +18,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     SmallInteger,
     Table,
     Text,
@@ -63,6 +64,17 @@ quarantine = Table(
     Column("clearance", SmallInteger, nullable=False),
     Index("quarantine_by_load", "load_id", "row_number"),
 )
+
+staged_digests = Table(
+    "staged_digests",
+    metadata,
+    Column("load_id", BigInteger, ForeignKey("city.loads.load_id"), primary_key=True),
+    Column("part", Integer, primary_key=True),
+    Column("seed", LargeBinary, nullable=False),
+    Column("key_digests", LargeBinary, nullable=False),
+    Column("row_digests", LargeBinary, nullable=False),
+)
+"""Digests of the rows that the last load of a layer staged, see ``loaders.known``."""
 
 api_keys = Table(
     "api_keys",
@@ -222,6 +234,7 @@ installation = Table(
 ALL: tuple[Table, ...] = (
     loads,
     quarantine,
+    staged_digests,
     api_keys,
     load_jobs,
     series,

@@ -117,7 +117,11 @@ class Versions:
             return func.lower(view.c.valid_during) <= at
 
         def holds(view: TableClause) -> ColumnElement[bool]:
-            return view.c.valid_during.op("@>")(at)
+            contains = view.c.valid_during.op("@>")(at)
+            if first is None:
+                return contains
+            # Says nothing new, but is found in the index by feature, where a range is not.
+            return and_(contains, func.upper(view.c.valid_during) > at, began(view))
 
         return self._branches(columns, conditions, began, holds, first)
 

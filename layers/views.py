@@ -238,7 +238,10 @@ def _reader_grants(database: str, level: Clearance) -> list[str]:
 _LOADING = (
     "analyze_layer(text)",
     "held_partition(text, integer)",
+    "stage_drafts(text, bigint, timestamptz)",
+    "analyze_staged(bigint)",
     "make_draft(text, integer, bigint)",
+    "close_draft(text, integer, bigint, timestamptz)",
     "index_draft(text, integer, bigint, text)",
     "adopt_draft(text, integer, bigint)",
     "discard_drafts(bigint)",
@@ -260,6 +263,7 @@ def _writer_grants(database: str) -> list[str]:
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {loader}",
         f"GRANT SELECT, INSERT, UPDATE ON {SCHEMA}.loads, {SCHEMA}.quarantine TO {loader}",
         f"GRANT DELETE ON {SCHEMA}.quarantine TO {loader}",
+        f"GRANT SELECT, INSERT, DELETE ON {SCHEMA}.staged_digests TO {loader}",
         f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {SCHEMA} TO {loader}, {ingest}",
         f"GRANT SELECT, INSERT, UPDATE ON {SCHEMA}.series, {SCHEMA}.observations, "
         f"{SCHEMA}.series_status TO {ingest}",

@@ -88,16 +88,21 @@ _ONE_NODE = """
     FROM {rows} WHERE geom IS NULL AND {start} = {end}"""
 
 
-def check_staged(connection: Connection, layer: Layer, staging: Staging) -> None:
+def check_staged(
+    connection: Connection, layer: Layer, staging: Staging, *, has_distinct_keys: bool = False
+) -> None:
     """Make geometries of end nodes, reject what a look at all rows shows, and number equal rows.
 
     Commits, and leaves fresh statistics for the statements of the publication.
+
+    Args:
+        has_distinct_keys: Whether it is known that no two rows have one natural key.
     """
     checks = _Checks(connection, layer, staging)
     without_jit(connection)
     # The columns by which a publication joins; those of geometry and text would cost most of it.
-    connection.execute(text(f"ANALYZE {staging.qualified_rows} (row_number, natural_key)"))
-    if checks.has_equal_keys():
+    staging.analyze(connection)
+    if not has_distinct_keys and checks.has_equal_keys():
         checks.reject(_DUPLICATES)
         checks.run(_ORDINALS)
     if layer.end_nodes is not None and checks.lacks_geometry():

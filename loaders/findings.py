@@ -21,6 +21,11 @@ class Findings:
         self.reasons: dict[int, list[str]] = {}
         self.repaired = 0
 
+    @property
+    def clean(self) -> BoolArray:
+        """Shape (rows,): whether nothing was found of a row; repairs are not told by row."""
+        return np.zeros_like(self.bad) if self.repaired else ~self.bad
+
     def add(self, row: int, reason: str) -> None:
         """Find fault with a row."""
         self.bad[row] = True

@@ -11,6 +11,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +25,12 @@ from layers.claims import Claim
 from layers.drafts import Apart
 from layers.errors import GeoserviceError, SourceError
 from layers.publish import Publication, publish
+from layers.rewrite import lock_layer
 from layers.system_tables import loads
 from loaders.admin import AdminAreas
 from loaders.checks import check_staged, without_jit
 from loaders.folders import private_folder
+from loaders.known import Known, ReadAgain
 from loaders.options import LoadConnections, LoadOptions, NoProgress, Progress
 from loaders.pipeline import Pipeline, ahead
 from loaders.report import Example, LoadReport, SourceReport, column_of
@@ -35,6 +39,7 @@ from loaders.staging import (
     copy_rejected,
     drop_leftovers,
     ingest,
+    is_without_rows,
     quarantine_statement,
 )
 
@@ -69,8 +74,36 @@ def load(
     """
     started = time.monotonic()
     interrupted = drop_leftovers(connections.sql)
-    with _staging(connections.sql, layer, files, dry_run=options.dry_run) as staging:
-        pipeline = _stage(connections, layer, files, options, staging, progress or NoProgress())
+    # Who looks at the rows wants to see all of them.
+    reads_all = inspect is not None or is_without_rows(connections.sql, layer)
+    known = None if reads_all else Known.of_last_load(connections.sql, layer, options)
+    load_once = partial(
+        _load, connections, layer, files, options, progress or NoProgress(), inspect
+    )
+    try:
+        report = load_once(known)
+    except ReadAgain:
+        report = load_once(None)
+    seconds = time.monotonic() - started
+    return replace(report, interrupted=tuple(interrupted), seconds=seconds)
+
+
+def _load(
+    connections: LoadConnections,
+    layer: Layer,
+    files: Sequence[Path],
+    options: LoadOptions,
+    progress: Progress,
+    inspect: Inspect | None,
+    known: Known | None,
+) -> LoadReport:
+    """One load; rows that are known are left aside.
+
+    Raises:
+        ReadAgain: they may be known no more, or another row has their key.
+    """
+    with _staging(connections.sql, layer, files, options) as staging:
+        pipeline = _stage(connections, layer, files, options, staging, progress, known)
         if inspect is not None:
             inspect(connections.sql, staging, pipeline.reports)
         reasons, examples, rejected = _rejections(connections.sql, staging)
@@ -93,23 +126,25 @@ def load(
         rejected,
         reasons,
         examples,
-        time.monotonic() - started,
-        tuple(interrupted),
     )
 
 
 @contextmanager
 def _staging(
-    connection: Connection, layer: Layer, files: Sequence[Path], *, dry_run: bool
+    connection: Connection, layer: Layer, files: Sequence[Path], options: LoadOptions
 ) -> Iterator[Staging]:
     """Staging tables that are dropped however the load ends; a failure is written down."""
-    staging = Staging.dry() if dry_run else Staging(_begin(connection, layer, files))
+    if options.dry_run:
+        staging = Staging.dry()
+    else:
+        in_drafts = not options.is_correction and is_without_rows(connection, layer)
+        staging = Staging(_begin(connection, layer, files), in_drafts=in_drafts)
     try:
-        staging.create(connection, layer)
+        staging.create(connection, layer, options.valid_from)
         yield staging
     except BaseException as error:
         connection.rollback()
-        if not dry_run:
+        if not options.dry_run:
             _write_failure(connection, staging.number, error)
         raise
     finally:
@@ -147,15 +182,20 @@ def _stage(
     options: LoadOptions,
     staging: Staging,
     progress: Progress,
+    known: Known | None,
 ) -> Pipeline:
     areas = None if layer is districts.LAYER else AdminAreas.held(connections.sql)
     connections.sql.commit()
     with private_folder() as folder:
-        pipeline = Pipeline(layer, options, areas, folder)
+        pipeline = Pipeline(layer, options, areas, folder, known)
         rows = _rows(connections.sql, pipeline, files, staging, progress)
         ingest(connections, staging, layer, rows)
     progress.step("check", 0, pipeline.rows_read)
-    check_staged(connections.sql, layer, staging)
+    has_distinct_keys = pipeline.ledger.has_distinct_keys
+    if pipeline.ledger.left_aside and not has_distinct_keys:
+        message = "rows have one key; the files are read again to tell which"
+        raise ReadAgain(message)
+    check_staged(connections.sql, layer, staging, has_distinct_keys=has_distinct_keys)
     progress.step("check", pipeline.rows_read, pipeline.rows_read)
     return pipeline
 
@@ -171,7 +211,7 @@ def _rows(
     done = 0
     for normalised in ahead(pipeline.batches(files)):
         copy_rejected(connection, staging, normalised.rejected)
-        done += normalised.accepted.num_rows + len(normalised.rejected)
+        done += normalised.accepted.num_rows + len(normalised.rejected) + normalised.known
         progress.step("read", done, pipeline.count)
         if normalised.accepted.num_rows:
             yield normalised.accepted
@@ -236,8 +276,12 @@ def _publish(
     pipeline: Pipeline,
     rejected: int,
 ) -> Publication:
+    known = pipeline.ledger.known
     connection = connections.sql
     without_jit(connection)
+    if known is not None:
+        lock_layer(connection, layer.name)
+        known.assert_current(connection, layer)
     publication = publish(
         connection,
         layer,
@@ -246,11 +290,14 @@ def _publish(
         claim=_claim(layer, options, pipeline),
         set_aside_table=staging.rejected,
         # What other connections commit could not be undone.
-        apart=None if options.dry_run else Apart(connections.connect),
+        apart=None if options.dry_run else Apart(connections.connect, staged=staging.in_drafts),
     )
+    publication = replace(publication, unchanged=publication.unchanged + pipeline.ledger.left_aside)
     if options.dry_run:
         connection.rollback()
         return publication
+    if rejected == pipeline.rejected and not options.is_correction:
+        pipeline.ledger.keep(connection, layer, staging.number)
     connection.execute(text(quarantine_statement(staging)), {"load_id": staging.number})
     connection.execute(
         update(loads)

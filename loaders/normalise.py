@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
@@ -33,6 +33,9 @@ _KEY_DECIMALS = 9
 """Decimals of a degree that count in a derived key: 0.1 mm, so that a last bit does not."""
 
 
+RowNumbers = np.ndarray[Any, np.dtype[np.int64]]
+
+
 @dataclass(frozen=True)
 class Rejected:
     """A row that cannot be a feature; ``original`` is JSON of the row's columns as read."""
@@ -50,11 +53,15 @@ class Normalised:
 
     Attributes:
         repaired: How many of the accepted rows had a geometry that was repaired.
+        is_clean: Shape (accepted rows,): whether nothing was found of a row.
+        known: How many more rows there were that are held as they are.
     """
 
     accepted: pa.RecordBatch
     rejected: Sequence[Rejected]
     repaired: int = 0
+    is_clean: BoolArray = field(default_factory=lambda: np.zeros(0, bool))
+    known: int = 0
 
 
 def staged_schema(layer: Layer) -> pa.Schema:
@@ -83,12 +90,12 @@ class Normaliser:
     city: CityFrame
     areas: AdminAreas | None
 
-    def normalise(self, batch: pa.RecordBatch, first_row: int) -> Normalised:
+    def normalise(self, batch: pa.RecordBatch, numbers: RowNumbers) -> Normalised:
         """Divide a batch into rows to stage and rows rejected.
 
         Args:
             batch: As ``reader.Features`` gives it.
-            first_row: Number of its first row within the load, counted from 1.
+            numbers: Shape (rows,): number of each row within the load, counted from 1.
         """
         findings = Findings(batch.num_rows)
         _find_defects(batch.column(DEFECT), findings)
@@ -96,9 +103,9 @@ class Normaliser:
         shaped = self._shaped(batch, values, findings)
         keys = self._keys(batch, values)
         clearances = self._clearances(values, batch.num_rows)
-        rejected = _reject(batch, findings, keys, clearances, first_row)
+        rejected = _reject(batch, findings, keys, clearances, numbers)
         columns = [
-            pa.array(np.arange(first_row, first_row + batch.num_rows)),
+            pa.array(numbers),
             *_with_derived_keys(keys, shaped),
             *(values[a.name] for a in self.layer.attributes),
             self._admin_codes(shaped),
@@ -108,7 +115,8 @@ class Normaliser:
         ]
         rows = pa.RecordBatch.from_arrays(columns, schema=staged_schema(self.layer))
         accepted = rows.filter(pa.array(~findings.bad)) if rejected else rows
-        return Normalised(accepted, rejected, findings.repaired)
+        is_clean = findings.clean[~findings.bad]
+        return Normalised(accepted, rejected, findings.repaired, is_clean)
 
     def _values(self, batch: pa.RecordBatch, findings: Findings) -> dict[str, pa.Array]:
         values: dict[str, pa.Array] = {}
@@ -251,7 +259,11 @@ def _with_derived_keys(keys: pa.Array, shaped: Shaped) -> tuple[pa.Array, pa.Arr
 
 
 def _reject(
-    batch: pa.RecordBatch, findings: Findings, keys: pa.Array, clearances: pa.Array, first_row: int
+    batch: pa.RecordBatch,
+    findings: Findings,
+    keys: pa.Array,
+    clearances: pa.Array,
+    numbers: RowNumbers,
 ) -> list[Rejected]:
     rows = sorted(findings.reasons)
     if not rows:
@@ -262,7 +274,7 @@ def _reject(
     levels = clearances.take(wanted).to_pylist()
     return [
         Rejected(
-            first_row + row,
+            int(numbers[row]),
             key,
             tuple(findings.reasons[row]),
             _original(original),

@@ -20,8 +20,12 @@ from geoservice.loads.options import read_limits
 from geoservice.loads.preview import FILE_NAME
 from geoservice.loads.reporting import JobCancelled, JobInterrupted, JobReporter
 from geoservice.settings import Settings
+<<<<<<< HEAD
+from geoservice.theme_loading import refresh_themes
+=======
 from geoservice.theme_loading import layer_named
 from layers.base import Layer
+>>>>>>> 002ec1d523508729a4c8b09b7cab8e51aa709459
 from layers.errors import CannotUndo, DatabaseUnavailable, GeoserviceError
 from layers.load_jobs import JobState, Wish
 from layers.roles import Role
@@ -75,6 +79,7 @@ class JobWork:
         }[state]
         try:
             with self._reporter.alive():
+                refresh_themes(self._address)
                 step()
         except JobInterrupted:
             self._give_back(state)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 import time
 import zipfile
 from collections.abc import Iterator
@@ -400,6 +402,41 @@ def test_a_preview_shows_a_level_only_the_rows_that_it_may_read(
     assert b"WATER" in tile.content
     assert b"SECRETGAS" not in tile.content
     assert "SECRETGAS" not in officer.http.get(f"/loads/{job['id']}").text
+
+
+def test_a_theme_takes_rows_like_any_other_layer(
+    service: WebService, headers_of: KeyMaker, tmp_path: Path
+) -> None:
+    def stations(*names: str) -> bytes:
+        features = [
+            {
+                "type": "Feature",
+                "properties": {"站名": name, "高度": 12.5 + n},
+                "geometry": {"type": "Point", "coordinates": [114.05 + 0.001 * n, 22.55]},
+            }
+            for n, name in enumerate(names)
+        ]
+        return json.dumps({"type": "FeatureCollection", "features": features}).encode()
+
+    (tmp_path / "made.geojson").write_bytes(stations("甲站"))
+    command = [sys.executable, "-P", "-m", "geoservice", "load", "theme", "base_stations"]
+    subprocess.run(
+        [*command, str(tmp_path / "made.geojson")],
+        env=dict(service.environment),
+        check=True,
+        capture_output=True,
+    )
+    client = service.client(headers_of(Clearance.RESTRICTED, "load:base_stations"))
+    job = client.upload("base_stations", part("more.geojson", stations("甲站", "乙站"))).json()
+    client.wait(job["id"], "ready")
+
+    tile = client.http.get(f"/loads/{job['id']}/preview/12/3345/1784.mvt")
+    client.http.post(f"/loads/{job['id']}/confirm")
+    done = client.wait(job["id"], "done")
+
+    shown = mapbox_vector_tile.decode(tile.content)["preview"]["features"]
+    assert {"甲站", "乙站"} == {f["properties"]["name"] for f in shown}
+    assert (1, 1) == (done["result"]["new"], done["result"]["unchanged"])
 
 
 def test_findings_of_rows_above_a_level_are_counted_and_not_told(
