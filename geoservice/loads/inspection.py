@@ -18,7 +18,6 @@ from geoservice.loads.rejected_shapes import RejectedShapes
 from layers.access import Clearance
 from layers.base import Layer
 from layers.city import CityFrame
-from layers.tables import column_names
 from loaders.report import SourceReport
 from loaders.staging import Staging
 
@@ -94,15 +93,9 @@ class Inspection:
             yield self._preview_row(row)
 
     def _select_accepted(self, staging: Staging) -> str:
-<<<<<<< HEAD
         attributes = "".join(f"{attribute.column}, " for attribute in self.layer.attributes)
         return (
             f"SELECT row_number, natural_key, key_derived, clearance, {attributes}"  # noqa: S608
-=======
-        attributes = "".join(f", {column}" for column in column_names(self.layer))
-        return (
-            f"SELECT row_number, natural_key, key_derived, clearance{attributes}, "  # noqa: S608
->>>>>>> 002ec1d523508729a4c8b09b7cab8e51aa709459
             "ST_AsBinary(ST_Transform(ST_Force2D(geom), 3857)) AS shape "
             f"FROM {staging.qualified_rows} "
             "WHERE geom IS NOT NULL AND row_number % :step = 0"

@@ -20,14 +20,10 @@ from geoservice.loads.options import read_limits
 from geoservice.loads.preview import FILE_NAME
 from geoservice.loads.reporting import JobCancelled, JobInterrupted, JobReporter
 from geoservice.settings import Settings
-<<<<<<< HEAD
 from geoservice.theme_loading import refresh_themes
-=======
-from geoservice.theme_loading import layer_named
-from layers.base import Layer
->>>>>>> 002ec1d523508729a4c8b09b7cab8e51aa709459
 from layers.errors import CannotUndo, DatabaseUnavailable, GeoserviceError
 from layers.load_jobs import JobState, Wish
+from layers.registry import get_layer
 from layers.roles import Role
 from layers.system_tables import loads
 from layers.undo import undo_load
@@ -120,7 +116,7 @@ class JobWork:
         )
 
     def _check(self) -> None:
-        layer = self._layer()
+        layer = get_layer(self._job["layer"])
         inspection = Inspection(
             layer,
             self._settings.city.frame(),
@@ -163,7 +159,7 @@ class JobWork:
         with self._address.connect_loader() as connections:
             report = load(
                 connections,
-                self._layer(),
+                get_layer(self._job["layer"]),
                 self._data(),
                 self._options(dry_run=False),
                 self._reporter,
@@ -179,7 +175,6 @@ class JobWork:
 
     def _undo(self) -> None:
         load_id = self._job["load_id"]
-        self._layer()
         with self._address.connect(Role.LOADER) as connection:
             try:
                 undo_load(connection, load_id)
@@ -189,10 +184,6 @@ class JobWork:
                 if not is_undone(connection, load_id):
                     raise
         self._end(JobState.UNDONE, None)
-
-    def _layer(self) -> Layer:
-        """The layer of the job as it is now: a theme may have been made or edited meanwhile."""
-        return layer_named(self._address, self._job["layer"])
 
     def _data(self) -> list[Path]:
         return data_sets(self._files, self._folder)
