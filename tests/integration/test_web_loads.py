@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -18,12 +20,10 @@ import pytest
 import shapely
 from sqlalchemy import text
 
-from geoservice.theme_watch import EVERY_S
 from layers.access import Clearance
 from layers.roles import Role
 from tests.conftest import KeyMaker
 from tests.support import City
-from tests.theme_support import load_file, points_file, stations
 from tests.web_loads import Client, Upload, WebService, parcels_geojson, part, square, web_service
 
 
@@ -218,6 +218,32 @@ def test_an_undo_restores_what_was_held_before(client: Client) -> None:
     features = client.http.get("/collections/parcels/items", params={"limit": 1000}).json()
     (held,) = [f for f in features["features"] if f["properties"]["code"] == "U1"]
     assert "甲" == held["properties"]["holder"]
+
+
+def test_what_is_purged_is_forgotten_with_its_files_and_findings(
+    service: WebService, client: Client
+) -> None:
+    done = client.load("parcels", part("g.geojson", parcels_geojson(["G1"], bad=["SECRET"])))
+    client.http.post(f"/loads/{done['id']}/undo")
+    client.wait(done["id"], "undone")
+    command = [sys.executable, "-P", "-m", "geoservice", "loads", "purge", str(done["load_id"])]
+    subprocess.run(
+        [*command, "--reason", "wrong"],
+        env=dict(service.environment),
+        check=True,
+        capture_output=True,
+    )
+
+    for worker in service.workers:  # the next one looks at once
+        os.kill(worker, signal.SIGTERM)
+    deadline = time.monotonic() + 30
+    while client.job(done["id"])["report"] is not None and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+    forgotten = client.job(done["id"])
+    assert "SECRET" not in json.dumps(forgotten)
+    assert forgotten["files_removed_at"] is not None
+    assert 404 == client.http.get(f"/loads/{done['id']}/preview.json").status_code
 
 
 def test_an_undo_that_later_loads_stand_in_the_way_of_says_which(client: Client) -> None:
@@ -501,19 +527,3 @@ def test_a_stream_of_events_ends_when_its_key_is_revoked(
 
     assert "ready" in first
     assert [] == rest
-
-
-def test_a_theme_is_loaded_into_as_any_layer(
-    service: WebService, headers_of: KeyMaker, tmp_path: Path
-) -> None:
-    """The theme is made while service and worker run."""
-    load_file(service.city, "kiosks", points_file(tmp_path / "a.geojson", stations(2)))
-    officer = service.client(headers_of(Clearance.RESTRICTED, "load:kiosks"))
-    time.sleep(EVERY_S)
-    more = points_file(tmp_path / "b.geojson", stations(5))
-
-    done = officer.load("kiosks", part("b.geojson", more.read_bytes()))
-
-    assert (3, 2) == (done["result"]["new"], done["result"]["unchanged"])
-    held = officer.http.get("/collections/kiosks/items").json()
-    assert 5 == held["numberReturned"]
