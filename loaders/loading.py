@@ -42,6 +42,7 @@ from loaders.staging import (
     is_without_rows,
     quarantine_statement,
 )
+from loaders.texts import storable
 
 Inspect = Callable[[Connection, Staging, Sequence[SourceReport]], None]
 """Looks at the staging tables of a load; must not be in a transaction when it returns."""
@@ -170,7 +171,7 @@ def _write_failure(connection: Connection, load_id: int, error: BaseException) -
         update(loads)
         # What was committed stays published, whatever happened after.
         .where(loads.c.load_id == load_id, loads.c.state == "staging")
-        .values(state="failed", message=message)
+        .values(state="failed", message=storable(message))
     )
     connection.commit()
 

@@ -23,6 +23,7 @@ from geoservice.cli import (
     loading,
     loads,
     mappings,
+    rasters,
     sample,
     serving,
     survey,
@@ -54,6 +55,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(loads.app, name="loads")
 app.add_typer(mappings.app, name="mappings")
 app.add_typer(layer_pages.app, name="layers")
+rasters.register(app)
 survey.register()
 themes.register(app)
 

@@ -110,6 +110,20 @@ FILES = (
         ("--set", "kind=JS"),
     ),
     RealFile(
+        "02_utility_networks/water_ky4.inp",
+        "pipeline_nodes",
+        KENTUCKY,
+        964,
+        ("--crs", "EPSG:3547", "--set", "kind=JS"),
+    ),
+    RealFile(
+        "02_utility_networks/water_ky4.inp",
+        "pipelines",
+        KENTUCKY,
+        1158,
+        ("--crs", "EPSG:3547", "--set", "kind=JS"),
+    ),
+    RealFile(
         "03_cadastre/williamsburg_parcels.geojson",
         "parcels",
         WILLIAMSBURG,
