@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -216,6 +218,32 @@ def test_an_undo_restores_what_was_held_before(client: Client) -> None:
     features = client.http.get("/collections/parcels/items", params={"limit": 1000}).json()
     (held,) = [f for f in features["features"] if f["properties"]["code"] == "U1"]
     assert "甲" == held["properties"]["holder"]
+
+
+def test_what_is_purged_is_forgotten_with_its_files_and_findings(
+    service: WebService, client: Client
+) -> None:
+    done = client.load("parcels", part("g.geojson", parcels_geojson(["G1"], bad=["SECRET"])))
+    client.http.post(f"/loads/{done['id']}/undo")
+    client.wait(done["id"], "undone")
+    command = [sys.executable, "-P", "-m", "geoservice", "loads", "purge", str(done["load_id"])]
+    subprocess.run(
+        [*command, "--reason", "wrong"],
+        env=dict(service.environment),
+        check=True,
+        capture_output=True,
+    )
+
+    for worker in service.workers:  # the next one looks at once
+        os.kill(worker, signal.SIGTERM)
+    deadline = time.monotonic() + 30
+    while client.job(done["id"])["report"] is not None and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+    forgotten = client.job(done["id"])
+    assert "SECRET" not in json.dumps(forgotten)
+    assert forgotten["files_removed_at"] is not None
+    assert 404 == client.http.get(f"/loads/{done['id']}/preview.json").status_code
 
 
 def test_an_undo_that_later_loads_stand_in_the_way_of_says_which(client: Client) -> None:
