@@ -71,7 +71,9 @@ def contents(source: Source, limits: ReadLimits) -> tuple[Contents, ...]:
     """
     with _process(source, limits, "list") as (child, log):
         assert child.stdout is not None  # noqa: S101  # for mypy: it is a pipe
-        answer = child.stdout.read(_ANSWER_BYTES)
+        answer = child.stdout.read(_ANSWER_BYTES + 1)
+        if len(answer) > _ANSWER_BYTES:
+            raise UnreadableSource(source.path, "has more layers and columns than are read")
         if child.wait() != 0:
             raise _failure(source, child, log, limits)
     listed = json.loads(answer)

@@ -18,6 +18,7 @@ import sys
 import warnings
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -122,8 +123,23 @@ def _check_shape(dataset: Any, limits: dict[str, int]) -> None:
         raise Refused(message)
 
 
+@contextmanager
+def _refusals(doing: str) -> Iterator[None]:
+    """What GDAL finds wrong with a file is a refusal."""
+    import rasterio
+
+    try:
+        yield
+    except (rasterio.errors.RasterioError, rasterio.errors.RasterioIOError, OSError) as error:
+        message = f"{doing} stopped: {error.__cause__ or error}"
+        raise Refused(message) from error
+    except rasterio._err.CPLE_BaseError as error:
+        message = f"{doing} stopped: {error}"
+        raise Refused(message) from error
+
+
 def _inspect(request: dict[str, Any]) -> dict[str, Any]:
-    with _opened(request, request["path"]) as dataset:
+    with _refusals("reading"), _opened(request, request["path"]) as dataset:
         transform = dataset.transform
         return {
             "width": dataset.width,
@@ -141,21 +157,13 @@ def _inspect(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _convert(request: dict[str, Any]) -> dict[str, Any]:
-    import rasterio
-
     copy = Path(request["folder"]) / "copy.tif"
-    try:
+    with _refusals("converting"):
         parts = request["parts"]
         bands, checks = _assemble(copy, request) if len(parts) > 1 else _copy(copy, request)
         _write_cog(copy, request)
         copy.unlink()
-    except (rasterio.errors.RasterioError, rasterio.errors.RasterioIOError, OSError) as error:
-        message = f"converting stopped: {error.__cause__ or error}"
-        raise Refused(message) from error
-    except rasterio._err.CPLE_BaseError as error:
-        message = f"converting stopped: {error}"
-        raise Refused(message) from error
-    _check_cog(request["output"], checks)
+        _check_cog(request["output"], checks)
     return {"bands": bands}
 
 

@@ -20,12 +20,10 @@ import pytest
 import shapely
 from sqlalchemy import text
 
-from geoservice.theme_watch import EVERY_S
 from layers.access import Clearance
 from layers.roles import Role
 from tests.conftest import KeyMaker
 from tests.support import City
-from tests.theme_support import load_file, points_file, stations
 from tests.web_loads import Client, Upload, WebService, parcels_geojson, part, square, web_service
 
 
@@ -529,19 +527,3 @@ def test_a_stream_of_events_ends_when_its_key_is_revoked(
 
     assert "ready" in first
     assert [] == rest
-
-
-def test_a_theme_is_loaded_into_as_any_layer(
-    service: WebService, headers_of: KeyMaker, tmp_path: Path
-) -> None:
-    """The theme is made while service and worker run."""
-    load_file(service.city, "kiosks", points_file(tmp_path / "a.geojson", stations(2)))
-    officer = service.client(headers_of(Clearance.RESTRICTED, "load:kiosks"))
-    time.sleep(EVERY_S)
-    more = points_file(tmp_path / "b.geojson", stations(5))
-
-    done = officer.load("kiosks", part("b.geojson", more.read_bytes()))
-
-    assert (3, 2) == (done["result"]["new"], done["result"]["unchanged"])
-    held = officer.http.get("/collections/kiosks/items").json()
-    assert 5 == held["numberReturned"]

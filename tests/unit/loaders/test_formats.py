@@ -19,8 +19,9 @@ import pyogrio
 import pytest
 import shapely
 
-from layers.errors import UnreadableSource, UnsafeArchive
+from layers.errors import MissingColumn, UnreadableSource, UnsafeArchive
 from loaders.datasets import prepare
+from loaders.mapping import Mapping
 from loaders.options import LoadOptions, ReadLimits
 from loaders.reader import read
 from loaders.source import files_of
@@ -343,6 +344,15 @@ def test_wkt_of_a_sheet_is_its_geometry(tmp_path: Path, read_rows: Reader) -> No
     assert 1 == outcome.accepted.num_rows
 
 
+def test_a_column_of_coordinates_that_a_sheet_has_not_is_told(
+    tmp_path: Path, read_rows: Reader
+) -> None:
+    mapping = Mapping(columns={"x": "东坐标", "y": "北坐标"})
+
+    with pytest.raises(MissingColumn, match="东坐标"):
+        read_rows("pipeline_nodes", workbook(tmp_path / "a.xlsx"), mapping=mapping)
+
+
 def test_a_sheet_of_several_must_be_named(tmp_path: Path, read_rows: Reader) -> None:
     path = workbook(tmp_path / "a.xlsx")
     book = openpyxl.load_workbook(path)
@@ -481,6 +491,8 @@ def test_what_lies_beside_data_is_left_alone(tmp_path: Path, read_rows: Reader) 
     (folder / "a.shp.xml").write_text("<metadata/>")
     (folder / "readme.txt").write_text("深圳市\n")
     (folder / "style.json").write_text('{"version": 8}')
+    (folder / "._a.shp").write_bytes(b"resource fork")
+    (folder / "~$b.xlsx").write_bytes(b"lock")
 
     outcome = read_rows("facilities", folder)
 
