@@ -217,8 +217,10 @@ def _changes(
                                               ST_Transform(n.geom, :plane_srid)) END AS moved_m
         FROM o FULL JOIN n USING (feature_id)
         WHERE {condition} ORDER BY feature_id"""
-    found = connection.execution_options(yield_per=_FETCHED_ROWS).execute(
-        text(statement), {**parameters, "plane_srid": plane_srid}
+    found = connection.execute(
+        text(statement),
+        {**parameters, "plane_srid": plane_srid},
+        execution_options={"yield_per": _FETCHED_ROWS},
     )
     for row in found.mappings():
         yield _change(names, row)

@@ -79,6 +79,8 @@ _Rows = npt.NDArray[np.intp] | None
 
 def _words_of(column: pa.Array) -> Iterator[tuple[_Rows, _Words]]:
     """The words of a column, place by place, and the rows that have one there; None is all."""
+    if isinstance(column.type, pa.BaseExtensionType):  # such as JSON, of values of several types
+        column = column.storage
     kind = column.type
     if pa.types.is_null(kind):
         yield None, np.full(len(column), _ABSENT)

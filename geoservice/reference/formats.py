@@ -11,6 +11,7 @@ _LIBRARIES = {
     "delimited": "pyarrow",
     "dxf": "ezdxf",
     "gdal": "GDAL",
+    "network_models": "wntr, swmmio",
     "parquet": "pyarrow",
     "workbook": "calamine",
 }

@@ -53,7 +53,7 @@ class TooSlow(BaseException):
     """An input took too long; no reader may take this for an error of the file."""
 
 
-class BrokeDown(UnreadableSource):
+class BrokeDown(Exception):
     """A reader ended in another error than a refusal: its process would have broken down."""
 
 
@@ -89,7 +89,7 @@ def _feed(kind: Kind, seed: str, parent: Path) -> dict[str, Any]:
     try:
         outcome = _load_raster(file, work) if kind.layer is None else _load(kind, file, work)
     except BrokeDown as error:
-        outcome = {"outcome": "broke down", "why": error.reason}
+        outcome = {"outcome": "broke down", "why": str(error)}
     except SourceError as error:
         outcome = {"outcome": "refused", "why": str(error)[:300]}
     except TooSlow:
@@ -202,7 +202,7 @@ def _as_a_process(path: Path) -> Iterator[None]:
     except Exception as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(last.filename).name}:{last.lineno}"
-        raise BrokeDown(path, f"{type(error).__name__} in {where}: {error}"[:300]) from error
+        raise BrokeDown(f"{type(error).__name__} in {where}: {error}"[:300]) from error
 
 
 def _too_slow(*_: object) -> None:

@@ -46,6 +46,6 @@ def test_a_model_loads_into_nodes_and_pipes_with_the_elevation_of_the_axis(
             text("SELECT ground_elevation_m, well_depth_m FROM pipeline_nodes WHERE code = '007'")
         ).one()
     assert ("C1", "PS", 1000, None, "007", "file", 11) == found[0]
-    assert ("C2", "PS", None, "3000x2000", "8", "file", 10) == found[1]
+    assert ("C2", "PS", None, "3000*2000", "8", "file", 10) == found[1]
     assert ["unknown", "unknown"] == [row[5] for row in found[2:]]
     assert (13, 3) == tuple(ground)

@@ -228,7 +228,7 @@ def test_what_is_purged_is_forgotten_with_its_files_and_findings(
     client.wait(done["id"], "undone")
     command = [sys.executable, "-P", "-m", "geoservice", "loads", "purge", str(done["load_id"])]
     subprocess.run(
-        [*command, "--reason", "wrong"],
+        [*command, "--yes", "--reason", "wrong"],
         env=dict(service.environment),
         check=True,
         capture_output=True,
