@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
@@ -17,12 +17,15 @@ from layers.access import Clearance
 from layers.base import AttributeType, Layer
 from layers.city import BoolArray, CityFrame
 from loaders.admin import AdminAreas
+from loaders.checks.rows import check_rows
 from loaders.convert import ARROW_TYPES, as_text, convert, derive
-from loaders.findings import Findings
-from loaders.geometry import Shaped, shape
+from loaders.findings import Finding, Findings, finding_of
+from loaders.geometry import Form, Shaped, shape
 from loaders.mapping import ColumnPlan
+from loaders.places import Place, places_of
 from loaders.positions import Locator
 from loaders.read_child import DEFECT, GEOMETRY
+from loaders.rules import Severity, Thresholds
 
 _KEY_DECIMALS = 9
 """Decimals of a degree that count in a derived key: 0.1 mm, so that a last bit does not."""
@@ -30,13 +33,19 @@ _KEY_DECIMALS = 9
 
 @dataclass(frozen=True)
 class Rejected:
-    """A row that cannot be a feature; ``original`` is JSON of the row's columns as read."""
+    """A row that cannot be a feature.
+
+    Attributes:
+        original: JSON of the row's columns as read.
+        place: Longitude and latitude, EPSG:4490, degrees, where the row has a position in the city.
+    """
 
     row_number: int
     natural_key: str | None
     reasons: tuple[str, ...]
     original: bytes
     clearance: int
+    place: Place | None = None
 
 
 @dataclass(frozen=True)
@@ -44,12 +53,19 @@ class Normalised:
     """A batch divided: rows to stage, in the columns of ``staged_schema``, and rows rejected.
 
     Attributes:
-        repaired: How many of the accepted rows had a geometry that was repaired.
+        warnings: What was found at accepted rows; the first of each rule.
+        warning_counts: How many accepted rows breach each rule.
     """
 
     accepted: pa.RecordBatch
     rejected: Sequence[Rejected]
-    repaired: int = 0
+    warnings: Sequence[Finding] = ()
+    warning_counts: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def repaired(self) -> int:
+        """How many of the accepted rows had a geometry that was repaired."""
+        return self.warning_counts.get("repaired_geometry", 0)
 
 
 def staged_schema(layer: Layer) -> pa.Schema:
@@ -70,13 +86,19 @@ def staged_schema(layer: Layer) -> pa.Schema:
 
 @dataclass(frozen=True)
 class Normaliser:
-    """Everything that turns batches of one data set into rows of one layer."""
+    """Everything that turns batches of one data set into rows of one layer.
+
+    Attributes:
+        strict: Rules of rows whose breach rejects the row although it need not.
+    """
 
     layer: Layer
     plan: ColumnPlan
     locator: Locator
     city: CityFrame
     areas: AdminAreas | None
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    strict: frozenset[str] = frozenset()
 
     def normalise(self, batch: pa.RecordBatch, first_row: int) -> Normalised:
         """Divide a batch into rows to stage and rows rejected.
@@ -85,13 +107,16 @@ class Normaliser:
             batch: As ``reader.Features`` gives it.
             first_row: Number of its first row within the load, counted from 1.
         """
-        findings = Findings(batch.num_rows)
+        findings = Findings(batch.num_rows, self.strict)
         _find_defects(batch.column(DEFECT), findings)
         values = self._values(batch, findings)
-        shaped = self._shaped(batch, values, findings)
+        located = self.locator.locate(batch, self.layer.geometry_type, findings)
+        shaped = self._shaped(located, values, findings)
+        check_rows(self.layer, values, self.plan.columns, self.thresholds, findings)
         keys = self._keys(batch, values)
         clearances = self._clearances(values, batch.num_rows)
-        rejected = _reject(batch, findings, keys, clearances, first_row)
+        told = _Told(first_row, keys, clearances, located, self.locator, self.city)
+        rejected = _reject(batch, findings, told)
         columns = [
             pa.array(np.arange(first_row, first_row + batch.num_rows)),
             *_with_derived_keys(keys, shaped),
@@ -103,7 +128,7 @@ class Normaliser:
         ]
         rows = pa.RecordBatch.from_arrays(columns, schema=staged_schema(self.layer))
         accepted = rows.filter(pa.array(~findings.bad)) if rejected else rows
-        return Normalised(accepted, rejected, findings.repaired)
+        return Normalised(accepted, rejected, _warnings(findings, told), findings.warning_counts())
 
     def _values(self, batch: pa.RecordBatch, findings: Findings) -> dict[str, pa.Array]:
         values: dict[str, pa.Array] = {}
@@ -128,12 +153,9 @@ class Normaliser:
             return batch.column(self.plan.columns[attribute])
         return pa.nulls(batch.num_rows, pa.string())
 
-    def _shaped(
-        self, batch: pa.RecordBatch, values: dict[str, pa.Array], findings: Findings
-    ) -> Shaped:
+    def _shaped(self, located: Form, values: dict[str, pa.Array], findings: Findings) -> Shaped:
         """The geometries; ``z_source`` of the values says where their heights come from."""
         geometry_type = self.layer.geometry_type
-        located = self.locator.locate(batch, geometry_type, findings)
         shaped = shape(located, geometry_type, self.locator.operation, self.city, findings)
         absent = shaped.missing & ~findings.bad & ~self._has_ends(values)
         for row in np.flatnonzero(absent).tolist():
@@ -224,30 +246,72 @@ def _with_derived_keys(keys: pa.Array, shaped: Shaped) -> tuple[pa.Array, pa.Arr
     return pa.array(filled, pa.string()), derived
 
 
-def _reject(
-    batch: pa.RecordBatch, findings: Findings, keys: pa.Array, clearances: pa.Array, first_row: int
-) -> list[Rejected]:
+@dataclass(frozen=True)
+class _Told:
+    """What findings of a batch say of its rows besides what is wrong."""
+
+    first_row: int
+    keys: pa.Array
+    clearances: pa.Array
+    located: Form
+    locator: Locator
+    city: CityFrame
+
+    def of(self, rows: Sequence[int]) -> list[tuple[int, str | None, int, Place | None]]:
+        """Number, key, clearance and place of some rows of the batch."""
+        wanted = pa.array(rows, pa.int64())
+        levels = self.clearances.take(wanted).to_pylist()
+        places = places_of(self.located, np.asarray(rows, np.intp), self.locator, self.city)
+        return [
+            (
+                self.first_row + row,
+                key,
+                int(level if level is not None else Clearance.RESTRICTED),
+                place,
+            )
+            for row, key, level, place in zip(
+                rows, self.keys.take(wanted).to_pylist(), levels, places, strict=True
+            )
+        ]
+
+
+def _reject(batch: pa.RecordBatch, findings: Findings, told: _Told) -> list[Rejected]:
     rows = sorted(findings.reasons)
     if not rows:
         return []
-    wanted = pa.array(rows)
-    originals = batch.take(wanted).to_pylist()
-    known_keys = keys.take(wanted).to_pylist()
-    levels = clearances.take(wanted).to_pylist()
+    originals = originals_of(batch, rows)
     return [
-        Rejected(
-            first_row + row,
-            key,
-            tuple(findings.reasons[row]),
-            _original(original),
-            int(level if level is not None else Clearance.RESTRICTED),
+        Rejected(number, key, tuple(findings.reasons[row]), original, clearance, place)
+        for row, original, (number, key, clearance, place) in zip(
+            rows, originals, told.of(rows), strict=True
         )
-        for row, original, key, level in zip(rows, originals, known_keys, levels, strict=True)
     ]
 
 
+def _warnings(findings: Findings, told: _Told) -> list[Finding]:
+    found: list[Finding] = []
+    for rule, details in findings.warnings.items():
+        rows = [row for row in sorted(details) if not findings.bad[row]]
+        for row, (number, key, clearance, place) in zip(rows, told.of(rows), strict=True):
+            found.append(
+                finding_of(
+                    f"{rule}: {details[row]}",
+                    severity=Severity.WARNING,
+                    row=number,
+                    key=key,
+                    clearance=clearance,
+                    place=place,
+                )
+            )
+    return found
+
+
+def originals_of(batch: pa.RecordBatch, rows: Sequence[int]) -> list[bytes]:
+    """JSON of rows of a batch as they were read, each geometry as WKT."""
+    return [_original(row) for row in batch.take(pa.array(rows, pa.int64())).to_pylist()]
+
+
 def _original(row: dict[str, Any]) -> bytes:
-    """JSON of a row as read, its geometry as WKT."""
     wkb = row.pop(GEOMETRY)
     row.pop(DEFECT)
     if wkb:

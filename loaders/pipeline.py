@@ -67,7 +67,15 @@ class Pipeline:
         for batch in features.batches:
             if normaliser is None:
                 locator = self._locator(source, features, batch)
-                normaliser = Normaliser(self._layer, plan, locator, self._options.city, self._areas)
+                normaliser = Normaliser(
+                    self._layer,
+                    plan,
+                    locator,
+                    self._options.city,
+                    self._areas,
+                    self._options.thresholds,
+                    self._options.strict,
+                )
             normalised = normaliser.normalise(batch, self.rows_read + 1)
             self.rows_read += batch.num_rows
             repaired += normalised.repaired

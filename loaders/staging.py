@@ -24,12 +24,13 @@ from layers.base import Layer
 from layers.ddl import staged_table_ddl
 from layers.drafts import discard_drafts
 from layers.system_tables import loads
-from layers.tables import SCHEMA, STAGING_SCHEMA
+from layers.tables import STAGING_SCHEMA
 from loaders.normalise import Rejected, staged_schema
 from loaders.options import LoadConnections
 
 _REJECTED_COLUMNS = (
-    "row_number bigint, natural_key text, reasons text[], original jsonb, clearance smallint"
+    "row_number bigint, natural_key text, reasons text[], original jsonb, clearance smallint, "
+    "lon double precision, lat double precision"
 )
 _LOCK = "load"
 _DRY_LOCK = "dry load"
@@ -143,8 +144,8 @@ def copy_rejected(connection: Connection, staging: Staging, rejected: Sequence[R
     if not rejected:
         return
     statement = (
-        f"COPY {staging.qualified_rejected} (row_number, natural_key, reasons, original, clearance)"
-        " FROM STDIN"
+        f"COPY {staging.qualified_rejected} "
+        "(row_number, natural_key, reasons, original, clearance, lon, lat) FROM STDIN"
     )
     with connection.begin():
         driver = connection.connection.driver_connection
@@ -153,7 +154,7 @@ def copy_rejected(connection: Connection, staging: Staging, rejected: Sequence[R
             for row in rejected:
                 original = row.original.decode()
                 fields = (row.row_number, row.natural_key, list(row.reasons), original)
-                copy.write_row((*fields, row.clearance))
+                copy.write_row((*fields, row.clearance, *(row.place or (None, None))))
 
 
 def drop_leftovers(connection: Connection) -> None:
@@ -186,13 +187,4 @@ def _mark_interrupted(connection: Connection, staging: Staging) -> None:
         update(loads)
         .where(loads.c.load_id == staging.number, loads.c.state == "staging")
         .values(state="failed", message="interrupted")
-    )
-
-
-def quarantine_statement(staging: Staging) -> str:
-    """The statement that keeps the rejected rows of a load; ``load_id`` is bound."""
-    columns = "row_number, natural_key, reasons, original, clearance"
-    return (
-        f"INSERT INTO {SCHEMA}.quarantine (load_id, {columns}) "  # noqa: S608  # names of ours
-        f"SELECT :load_id, {columns} FROM {staging.qualified_rejected}"
     )
