@@ -16,6 +16,7 @@ from sqlalchemy import Connection, NullPool, create_engine
 from benchmark_city import BenchmarkCity
 from layers.access import Clearance
 from layers.roles import reader_role
+from layers.versions import Versions
 from plain_tables import NEAREST, make_plain_tables
 from subject_nearest import LEVEL as SEARCH_LEVEL
 from subject_nearest import (
@@ -50,7 +51,7 @@ def plans(city: BenchmarkCity) -> str:
     parts: list[str] = []
     with _reader(city, TILE_LEVEL) as connection:
         for layer in LAYERS:
-            statement = tile_statement(layer, TILE_LEVEL, TileOptions())
+            statement = tile_statement(Versions(layer, TILE_LEVEL), TileOptions())
             title = f"tile {tile.z}/{tile.x}/{tile.y} of {layer.name}"
             parameters = {**address, "at": datetime.now(UTC).isoformat()}
             parts += _explained(connection, title, statement, parameters)

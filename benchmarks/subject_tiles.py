@@ -22,6 +22,7 @@ from http_replay import replay
 from layers.access import Clearance
 from layers.base import TILE_SRID, Layer
 from layers.roles import Role
+from layers.versions import Versions
 from measured import (
     Aim,
     Measurements,
@@ -152,7 +153,7 @@ def _run_statement(
     return run_pgbench(
         city.program("pgbench"),
         city.url(DATABASE, Role.READ_RESTRICTED),
-        as_pgbench(tile_statement(layer, LEVEL, TileOptions())),
+        as_pgbench(tile_statement(Versions(layer, LEVEL), TileOptions())),
         PackedList(("z", "x", "y"), bits, rows, (1, 1, 1)),
         constants={"at": datetime.now(UTC).isoformat()},
         clients=CONNECTIONS,

@@ -69,6 +69,7 @@ PROBLEMS: dict[type[Exception], Problem] = {
     ),
     errors.SourceError: Problem("bad-source", 422, Title("The data cannot be used", "数据无效")),
     errors.DatabaseUnavailable: _UNAVAILABLE,
+    errors.NotYetSettled: _UNAVAILABLE,
     errors.QueryTimedOut: _TIMED_OUT,
     errors.ServiceError: _INTERNAL,
 }

@@ -9,12 +9,15 @@
      ├ NotFoundError         nothing there, or nothing that this caller may know of
      │  ├ UnknownLayer
      │  ├ FeatureNotFound
+     │  ├ LoadNotFound
      │  └ TileOutsideMatrix
      ├ AccessError
      │  ├ NotAuthenticated
      │  └ NotPermitted
      ├ ConflictError
-     │  └ LoadInProgress
+     │  ├ LoadInProgress
+     │  ├ CannotUndo
+     │  └ CannotPurge
      ├ SourceError           the owner of the data can mend it
      │  ├ UnreadableSource
      │  ├ UnsafeArchive
@@ -25,6 +28,7 @@
         ├ ClusterError
         ├ MigrationError
         ├ DatabaseUnavailable
+        ├ NotYetSettled
         └ QueryTimedOut
 
 Errors carry fields, not only text; what HTTP makes of them is decided in ``geoservice.problems``.
@@ -33,6 +37,7 @@ Errors carry fields, not only text; what HTTP makes of them is decided in ``geos
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 
@@ -101,6 +106,14 @@ class FeatureNotFound(NotFoundError):
         self.feature_id = feature_id
 
 
+class LoadNotFound(NotFoundError):
+    """There is no load of that number, or it was never published."""
+
+    def __init__(self, load_id: int, reason: str = "there is no such load") -> None:
+        super().__init__(f"load {load_id}: {reason}")
+        self.load_id = load_id
+
+
 class TileOutsideMatrix(NotFoundError):
     """A tile address lies outside its tile matrix."""
 
@@ -131,6 +144,25 @@ class LoadInProgress(ConflictError):
     def __init__(self, layer: str) -> None:
         super().__init__(f"another load of {layer} is being published; try again when it has ended")
         self.layer = layer
+
+
+class CannotUndo(ConflictError):
+    """A load cannot be undone; ``loads`` are those that stand in the way, to be undone first."""
+
+    def __init__(self, load_id: int, reason: str, loads: Sequence[int] = ()) -> None:
+        super().__init__(f"load {load_id} cannot be undone: {reason}")
+        self.load_id = load_id
+        self.reason = reason
+        self.loads = tuple(loads)
+
+
+class CannotPurge(ConflictError):
+    """What a load brought cannot be deleted for good as things stand."""
+
+    def __init__(self, load_id: int, reason: str) -> None:
+        super().__init__(f"load {load_id} cannot be purged: {reason}")
+        self.load_id = load_id
+        self.reason = reason
 
 
 class SourceError(GeoserviceError):
@@ -205,6 +237,14 @@ class MigrationError(ServiceError):
 
 class DatabaseUnavailable(ServiceError):
     """The database does not answer."""
+
+
+class NotYetSettled(ServiceError):
+    """A publication under way may still change what was believed at an instant asked for."""
+
+    def __init__(self, as_recorded: datetime) -> None:
+        super().__init__(f"what is believed at {as_recorded:%Y-%m-%dT%H:%M:%S%z} is being written")
+        self.as_recorded = as_recorded
 
 
 class QueryTimedOut(ServiceError):

@@ -17,7 +17,7 @@ from layers.access import Clearance
 from layers.base import STORAGE_SRID, TILE_SRID, Layer
 from layers.errors import InvalidParameter
 from layers.extent import BBox, TimeInterval
-from layers.versions import Condition, readable, select_at, select_during
+from layers.versions import Condition, Versions
 
 COORDINATE_DECIMALS = 9
 """Decimals of a degree in GeoJSON: 0.1 mm, finer than any survey."""
@@ -66,6 +66,7 @@ class FeatureQuery:
         bbox: Only features that touch the box.
         after: The cursor of the page before.
         feature_id: Only this feature.
+        as_recorded: What was believed at this aware instant; None is what is believed now.
     """
 
     interval: TimeInterval
@@ -73,6 +74,7 @@ class FeatureQuery:
     bbox: BBox | None = None
     after: Cursor | None = None
     feature_id: int | None = None
+    as_recorded: datetime | None = None
 
 
 def select_features(layer: Layer, level: Clearance, query: FeatureQuery) -> Select[Any]:
@@ -82,22 +84,27 @@ def select_features(layer: Layer, level: Clearance, query: FeatureQuery) -> Sele
     ``recorded`` (timestamptz; ended null is open) and ``geometry`` (GeoJSON text, x longitude,
     y latitude in CGCS2000 degrees).
     """
-    view = readable(layer, level)
-    columns: list[ColumnElement[Any]] = [
-        view.c.feature_id,
-        *(view.c[attribute.name] for attribute in layer.attributes_at(level)),
-        view.c.admin_code,
-        func.lower(view.c.valid_during).label("began"),
-        func.upper(view.c.valid_during).label("ended"),
-        func.lower(view.c.recorded_during).label("recorded"),
-        view.c.geom,
-    ]
+    read = Versions(layer, level, is_earlier_belief=query.as_recorded is not None)
+
+    def columns(view: TableClause) -> list[ColumnElement[Any]]:
+        return [
+            view.c.feature_id,
+            *(view.c[attribute.name] for attribute in layer.attributes_at(level)),
+            view.c.admin_code,
+            func.lower(view.c.valid_during).label("began"),
+            func.upper(view.c.valid_during).label("ended"),
+            func.lower(view.c.recorded_during).label("recorded"),
+            view.c.geom,
+        ]
+
     conditions = list(_conditions(query))
     first = query.limit + 1
     if query.interval.is_instant:
-        union = select_at(view, columns, conditions, first=first).params(at=query.interval.start)
+        union = read.select_at(columns, conditions, first=first).params(at=query.interval.start)
     else:
-        union = select_during(view, columns, conditions, query.interval, first=first)
+        union = read.select_during(columns, conditions, query.interval, first=first)
+    if query.as_recorded is not None:
+        union = union.params(as_recorded=query.as_recorded)
     versions = union.subquery("versions")
     return (
         sql_select(

@@ -1,39 +1,27 @@
 """The one way to write features: open and close versions in a single transaction.
 
-Loads, edits and undo all call ``publish``; nothing else opens or closes a version. What a
-publication says is: from ``valid_from`` on, these features are as staged. Versions that this
-contradicts are closed in recorded time and kept in ``<layer>_past``; their part before
-``valid_from`` stays held. Features that are staged as they are held are left alone.
+Loads and edits call ``publish``, and ``layers.undo`` takes one back; nothing else opens or closes a
+version. What a publication says is in its ``Claim``: a change says that from ``valid_from`` on
+these features are as staged, a correction says so of a period of the past. Features that are staged
+as they are held are left alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, text
 
 from layers.access import Clearance
 from layers.base import Layer
+from layers.claims import Claim
+from layers.comparison import Comparison
 from layers.drafts import Apart, adopt_draft, draft_name, fill_drafts
-from layers.errors import GeoserviceError, LoadInProgress
-from layers.system_tables import loads
-from layers.tables import (
-    FEATURE_ID_SEQUENCE,
-    SCHEMA,
-    STAGING_SCHEMA,
-    past_name,
-    row_clearances,
-)
-
-LOCK_TIMEOUT_S = 120
-
-
-class OverlappingVersions(GeoserviceError):
-    """A publication would have made two held versions of a feature overlap in valid time."""
+from layers.rewrite import Rewrite, lock_layer, take_instant
+from layers.tables import FEATURE_ID_SEQUENCE, SCHEMA, STAGING_SCHEMA, row_clearances
 
 
 @dataclass(frozen=True)
@@ -44,6 +32,7 @@ class Publication:
     new: int
     changed: int
     unchanged: int
+    vanished: int = 0
 
 
 def publish(
@@ -52,7 +41,8 @@ def publish(
     staged_table: str,
     *,
     load_id: int,
-    valid_from: datetime | None = None,
+    claim: Claim | None = None,
+    set_aside_table: str | None = None,
     apart: Apart | None = None,
 ) -> Publication:
     """Write staged rows into a layer, inside the caller's open transaction.
@@ -62,9 +52,9 @@ def publish(
         staged_table: Table in schema ``staging`` with row_number, natural_key (unique),
             key_derived, the attributes, admin_code, clearance, valid_from and geom.
         load_id: The row of ``loads`` that the versions will name.
-        valid_from: Since when the rows are true; None means the recorded instant. A new feature
-            with a date of its own (``Layer.valid_from``) holds from that date; without one, a held
-            feature that is equal is moved back to an earlier instant, never forward.
+        claim: What the rows say of time; None is a change at the recorded instant.
+        set_aside_table: Table in schema ``staging`` whose natural_key names features that the
+            files hold too, so that they have not vanished.
         apart: Lets partitions that are empty be filled on other connections; the staged table
             must be committed then. None writes everything on this one.
 
@@ -72,225 +62,194 @@ def publish(
         LoadInProgress: another publication of the layer did not end in time.
         OverlappingVersions: the held versions were not what they must be; nothing is written.
     """
-    _lock(connection, layer)
-    recorded_at = _take_instant(connection, layer)
-    statements = _Statements(layer, staged_table, load_id)
-    parameters = {
-        "recorded_at": recorded_at,
-        "is_dated": valid_from is not None,
-        "valid_from": valid_from or recorded_at,
-        "default_from": valid_from or recorded_at,
-        "load_id": load_id,
-    }
-
-    def run(statement: str) -> int:
-        return connection.execute(text(statement), parameters).rowcount
-
-    staged = connection.execute(text(statements.count_staged)).scalar_one()
-    run(statements.create_changed)
-    run(statements.find_changed)
-    run(statements.find_returned)
-    filled = _fill_apart(connection, layer, statements, parameters, apart) if apart else {}
-    parameters["filled"] = [int(clearance) for clearance in filled]
+    lock_layer(connection, layer.name)
+    recorded_at = take_instant(connection, layer.name)
+    rewrite = Rewrite(connection, layer, load_id)
+    work = _Work(connection, layer, rewrite, staged_table, claim or Claim(), recorded_at, load_id)
+    staged = work.count_staged()
+    rewrite.create_changed()
+    work.comparison.find_changed()
+    if work.claim.is_complete:
+        work.comparison.find_vanished(set_aside_table)
+    filled = _fill_apart(work, apart) if apart else {}
     new = sum(filled.values())
     if new < staged:
-        new += run(statements.insert_new)
-    changed = connection.execute(text(statements.count_changed)).scalar_one()
-    if changed:
-        run(statements.raise_held_clearance)
-        run(statements.raise_past_clearance)
-        run(statements.close_contradicted)
-        run(statements.insert_changed)
-        _refuse_overlaps(connection, statements)
-    run(statements.drop_changed)
+        new += work.insert_new(tuple(filled))
+    changed, vanished = work.count_changed()
+    if changed or vanished:
+        rewrite.raise_clearances()
+        rewrite.clear(recorded_at)
+        work.insert_changed()
+        rewrite.refuse_overlaps()
+    rewrite.drop_changed()
     # Last, because it keeps readers out until the transaction ends.
-    _put_in_place(connection, layer, statements, load_id, sorted(filled))
-    return Publication(recorded_at, new, changed, staged - new - changed)
+    _put_in_place(work, sorted(filled))
+    return Publication(recorded_at, new, changed, staged - new - changed, vanished)
 
 
-def _fill_apart(
-    connection: Connection,
-    layer: Layer,
-    statements: _Statements,
-    parameters: Mapping[str, Any],
-    apart: Apart,
-) -> dict[Clearance, int]:
+def _fill_apart(work: _Work, apart: Apart) -> dict[Clearance, int]:
     """Fill the empty partitions to which many staged rows are new; how many rows each got."""
-    load_id: int = parameters["load_id"]
-    empty = [
-        clearance
-        for clearance in row_clearances(layer)
-        if not connection.execute(text(statements.has_rows), {"clearance": clearance}).scalar_one()
-    ]
+    empty = [one for one in row_clearances(work.layer) if not work.has_rows(one)]
     if not empty:
         return {}
-    staged = connection.execute(text(statements.count_by_clearance)).all()
     filled = {
-        Clearance(clearance): rows
-        for clearance, rows, known in staged
-        if clearance in empty and not known and rows >= apart.least_rows
+        clearance: new
+        for clearance, new in work.new_by_clearance().items()
+        if clearance in empty and new >= apart.least_rows
     }
     if filled:
-        fill_drafts(apart, layer, load_id, tuple(filled), statements.fill_draft, parameters)
+        fill = work.fill_draft_statement()
+        fill_drafts(apart, work.layer, work.load_id, tuple(filled), fill, work.parameters)
     return filled
 
 
-def _put_in_place(
-    connection: Connection,
-    layer: Layer,
-    statements: _Statements,
-    load_id: int,
-    clearances: Sequence[Clearance],
-) -> None:
+def _put_in_place(work: _Work, clearances: Sequence[Clearance]) -> None:
     """Put drafts in the place of their partitions, or else their rows into these."""
     for clearance in clearances:
-        if not adopt_draft(connection, layer, clearance, load_id):
-            connection.execute(text(statements.insert_draft(draft_name(clearance, load_id))))
+        if not adopt_draft(work.connection, work.layer, clearance, work.load_id):
+            work.insert_draft(draft_name(clearance, work.load_id))
 
 
-def _lock(connection: Connection, layer: Layer) -> None:
-    """Take the layer's lock until the transaction ends."""
-    connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_S}s'"))
-    try:
-        connection.execute(
-            text("SELECT pg_advisory_xact_lock(hashtext('publish'), hashtext(:layer))"),
-            {"layer": layer.name},
+class _Work:
+    """One publication under way; identifiers in its statements come from the registry and the load.
+
+    Attributes:
+        parameters: Values bound in its statements.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        layer: Layer,
+        rewrite: Rewrite,
+        staged_table: str,
+        claim: Claim,
+        recorded_at: datetime,
+        load_id: int,
+    ) -> None:
+        self.connection = connection
+        self.layer = layer
+        self.rewrite = rewrite
+        self.claim = claim
+        self.load_id = load_id
+        self._staged = f"{STAGING_SCHEMA}.{staged_table}"
+        self.parameters: dict[str, Any] = {
+            "recorded_at": recorded_at,
+            "load_id": load_id,
+            **_period(claim, recorded_at),
+        }
+        self.comparison = Comparison(rewrite, self._staged, claim, self.parameters)
+
+    def count_staged(self) -> int:
+        """How many rows are staged."""
+        return self._scalar(f"SELECT count(*) FROM {self._staged}")
+
+    def count_changed(self) -> tuple[int, int]:
+        """How many features changed, and how many vanished."""
+        counted = self.connection.execute(
+            text(
+                "SELECT count(*) FILTER (WHERE asserted IS NOT NULL), "
+                f"count(*) FILTER (WHERE asserted IS NULL) FROM {self.rewrite.changed}"
+            )
+        ).one()
+        return counted[0], counted[1]
+
+    def has_rows(self, clearance: Clearance) -> bool:
+        """Whether anything is held in a partition."""
+        statement = f"SELECT EXISTS (SELECT FROM {self.rewrite.held} WHERE clearance = :clearance)"
+        return bool(self._scalar(statement, {"clearance": int(clearance)}))
+
+    def new_by_clearance(self) -> dict[Clearance, int]:
+        """How many staged rows are new, for each clearance of which all are."""
+        counted = self.connection.execute(
+            text(
+                f"""
+                SELECT s.clearance, count(*), count(k.natural_key)
+                FROM {self._staged} s
+                LEFT JOIN (SELECT natural_key FROM {self.rewrite.held}
+                           UNION SELECT natural_key FROM {self.rewrite.past}) k USING (natural_key)
+                GROUP BY s.clearance"""
+            )
+        ).all()
+        return {Clearance(clearance): rows for clearance, rows, known in counted if not known}
+
+    def insert_new(self, filled: Sequence[Clearance]) -> int:
+        """Insert the features that are not known, besides those of filled drafts."""
+        held, past, changed = self.rewrite.held, self.rewrite.past, self.rewrite.changed
+        is_known = (
+            f"EXISTS (SELECT FROM {held} h WHERE h.natural_key = s.natural_key)"
+            f" OR EXISTS (SELECT FROM {past} p WHERE p.natural_key = s.natural_key)"
+            if self.claim.is_correction
+            else f"EXISTS (SELECT FROM {held} h WHERE h.natural_key = s.natural_key"
+            " AND upper_inf(h.valid_during))"
         )
-    except OperationalError as error:
-        raise LoadInProgress(layer.name) from error
-
-
-def _take_instant(connection: Connection, layer: Layer) -> datetime:
-    """The recorded instant: the clock under the lock, always after the publication before."""
-    last = select(func.max(loads.c.recorded_at)).where(
-        loads.c.layer == layer.name, loads.c.state == "published"
-    )
-    clock = func.clock_timestamp()
-    after_last = last.scalar_subquery() + timedelta(microseconds=1)
-    instant: datetime = connection.execute(select(func.greatest(clock, after_last))).scalar_one()
-    return instant
-
-
-def _refuse_overlaps(connection: Connection, statements: _Statements) -> None:
-    overlapping = connection.execute(text(statements.overlapping)).scalar()
-    if overlapping is not None:
-        message = f"held versions of feature {overlapping} would overlap; nothing was written"
-        raise OverlappingVersions(message)
-
-
-class _Statements:
-    """The statements of one publication; identifiers come from the registry and the load only."""
-
-    def __init__(self, layer: Layer, staged_table: str, load_id: int) -> None:
-        attributes = [attribute.name for attribute in layer.attributes]
-        held = f"{SCHEMA}.{layer.name}"
-        past = f"{SCHEMA}.{past_name(layer)}"
-        staged = f"{STAGING_SCHEMA}.{staged_table}"
-        changed = f"{STAGING_SCHEMA}.changed_{load_id}"
-        columns = ", ".join(
-            [
-                *("feature_id", "natural_key", "key_derived", *attributes),
-                *("admin_code", "clearance", "load_id"),
-                *("valid_during", "recorded_during", "geom"),
-            ]
+        return self._run(
+            f"""
+            INSERT INTO {held} ({self.rewrite.column_list}) {self._new_rows()}
+            WHERE s.clearance <> ALL (CAST(:filled AS smallint[])) AND NOT ({is_known})
+              AND NOT EXISTS (SELECT FROM {changed} c WHERE c.row_number = s.row_number)""",
+            {"filled": [int(clearance) for clearance in filled]},
         )
-        values = ", ".join(f"s.{name}" for name in ("natural_key", "key_derived", *attributes))
-        compared = [*attributes, "geom"]
-        differs = (
-            f"(({', '.join(f's.{c}' for c in compared)}) IS DISTINCT FROM "
-            f"({', '.join(f'h.{c}' for c in compared)}) OR s.clearance > h.clearance)"
-        )
-        # Equal, but said to be true since before the open version begins.
-        begins_earlier = (
-            "(:is_dated AND s.valid_from IS NULL AND lower(h.valid_during) > :valid_from)"
-        )
-        known = ", ".join(f"g.{c}" for c in columns.split(", ")[:-3])
 
-        self._held, self._columns = held, columns
-        self.count_staged = f"SELECT count(*) FROM {staged}"
-        self.create_changed = (
-            f"CREATE UNLOGGED TABLE {changed} "
-            "(row_number bigint, feature_id bigint, clearance smallint)"
-        )
-        self.find_changed = f"""
-            INSERT INTO {changed}
-            SELECT s.row_number, h.feature_id, greatest(s.clearance, h.clearance)
-            FROM {staged} s JOIN {held} h USING (natural_key)
-            WHERE upper_inf(h.valid_during) AND ({differs} OR {begins_earlier})"""
-        # A feature that had vanished, or whose load was undone, keeps its feature_id.
-        self.find_returned = f"""
-            INSERT INTO {changed}
-            SELECT s.row_number, k.feature_id, greatest(s.clearance, max(k.clearance))
-            FROM {staged} s
-            JOIN (SELECT natural_key, feature_id, clearance FROM {held}
-                  WHERE NOT upper_inf(valid_during)
-                  UNION ALL
-                  SELECT natural_key, feature_id, clearance FROM {past}) k USING (natural_key)
-            WHERE NOT EXISTS (SELECT FROM {held} h
-                              WHERE h.natural_key = s.natural_key AND upper_inf(h.valid_during))
-            GROUP BY s.row_number, k.feature_id, s.clearance"""
-        new = f"""
-            SELECT nextval('{SCHEMA}.{FEATURE_ID_SEQUENCE}'), {values},
-                   s.admin_code, s.clearance, :load_id,
-                   tstzrange(coalesce(s.valid_from, :default_from), NULL),
-                   tstzrange(:recorded_at, NULL), s.geom
-            FROM {staged} s"""
-        self.insert_new = f"""
-            INSERT INTO {held} ({columns}) {new}
-            WHERE s.clearance <> ALL (CAST(:filled AS smallint[]))
-              AND NOT EXISTS (SELECT FROM {held} h
-                              WHERE h.natural_key = s.natural_key AND upper_inf(h.valid_during))
-              AND NOT EXISTS (SELECT FROM {changed} c WHERE c.row_number = s.row_number)"""
-        self.count_by_clearance = f"""
-            SELECT s.clearance, count(*), count(k.natural_key)
-            FROM {staged} s
-            LEFT JOIN (SELECT natural_key FROM {held} UNION SELECT natural_key FROM {past}) k
-                USING (natural_key)
-            GROUP BY s.clearance"""
-        self.has_rows = f"SELECT EXISTS (SELECT FROM {held} WHERE clearance = :clearance)"
-        # Each part is a run of rows, so that neighbours in the file stay neighbours on disk.
-        self.fill_draft = f"""
-            INSERT INTO {{draft}} ({columns}) {new},
-                 (SELECT min(row_number) AS first, max(row_number) + 1 AS last FROM {staged}) r
+    def fill_draft_statement(self) -> str:
+        """INSERT of one part of the staged rows of a clearance into ``{draft}``.
+
+        Each part is a run of rows, so that neighbours in the file stay neighbours on disk.
+        """
+        return f"""
+            INSERT INTO {{draft}} ({self.rewrite.column_list}) {self._new_rows()},
+                 (SELECT min(row_number) AS first, max(row_number) + 1 AS last
+                  FROM {self._staged}) r
             WHERE s.clearance = :clearance
               AND (s.row_number - r.first) * :parts / (r.last - r.first) = :part"""
-        self.count_changed = f"SELECT count(*) FROM {changed}"
-        # Today's classification decides for every instant: raising it moves all versions.
-        raise_clearance = """
-            UPDATE {table} v SET clearance = c.clearance FROM {changed} c
-            WHERE v.feature_id = c.feature_id AND v.clearance < c.clearance"""
-        self.raise_held_clearance = raise_clearance.format(table=held, changed=changed)
-        self.raise_past_clearance = raise_clearance.format(table=past, changed=changed)
-        self.close_contradicted = f"""
-            WITH gone AS (
-                DELETE FROM {held} h USING {changed} c
-                WHERE h.feature_id = c.feature_id
-                  AND (upper_inf(h.valid_during) OR upper(h.valid_during) > :valid_from)
-                RETURNING h.*
-            ), kept AS (
-                INSERT INTO {past} ({columns})
-                SELECT {known}, g.valid_during,
-                       tstzrange(lower(g.recorded_during), :recorded_at), g.geom
-                FROM gone g
-            )
-            INSERT INTO {held} ({columns})
-            SELECT {known}, tstzrange(lower(g.valid_during), :valid_from),
-                   tstzrange(:recorded_at, NULL), g.geom
-            FROM gone g WHERE lower(g.valid_during) < :valid_from"""
-        self.insert_changed = f"""
-            INSERT INTO {held} ({columns})
-            SELECT c.feature_id, {values}, s.admin_code, c.clearance, :load_id,
-                   tstzrange(:valid_from, NULL), tstzrange(:recorded_at, NULL), s.geom
-            FROM {changed} c JOIN {staged} s USING (row_number)"""
-        self.overlapping = f"""
-            SELECT feature_id FROM (
-                SELECT feature_id, lower(valid_during) < lag(
-                    coalesce(upper(valid_during), 'infinity')
-                ) OVER (PARTITION BY feature_id ORDER BY valid_during) AS begins_too_early
-                FROM {held} WHERE feature_id IN (SELECT feature_id FROM {changed})
-            ) v WHERE begins_too_early LIMIT 1"""
-        self.drop_changed = f"DROP TABLE {changed}"
 
-    def insert_draft(self, draft: str) -> str:
+    def insert_draft(self, draft: str) -> None:
         """Insert the rows of a draft one by one, as it could not be put in its place."""
-        return f"INSERT INTO {self._held} ({self._columns}) SELECT {self._columns} FROM {draft}"
+        columns = self.rewrite.column_list
+        self._run(f"INSERT INTO {self.rewrite.held} ({columns}) SELECT {columns} FROM {draft}")
+
+    def insert_changed(self) -> None:
+        """Insert what is asserted of features that are known."""
+        values = ", ".join(
+            self.comparison.value(name, "b")
+            for name in ("natural_key", "key_derived", *self.rewrite.attributes)
+        )
+        self._run(
+            f"""
+            INSERT INTO {self.rewrite.held} ({self.rewrite.column_list})
+            SELECT c.feature_id, {values}, s.admin_code, c.clearance, :load_id,
+                   c.asserted, tstzrange(:recorded_at, NULL), s.geom
+            FROM {self.rewrite.changed} c JOIN {self._staged} s USING (row_number)
+            {self.comparison.join_replaced()}"""
+        )
+
+    def _new_rows(self) -> str:
+        values = ", ".join(
+            f"s.{name}" for name in ("natural_key", "key_derived", *self.rewrite.attributes)
+        )
+        return f"""
+            SELECT nextval('{SCHEMA}.{FEATURE_ID_SEQUENCE}'), {values},
+                   s.admin_code, s.clearance, :load_id,
+                   tstzrange(CASE WHEN :is_period THEN :valid_from
+                                  ELSE coalesce(s.valid_from, :valid_from) END, :valid_to),
+                   tstzrange(:recorded_at, NULL), s.geom
+            FROM {self._staged} s"""
+
+    def _run(self, statement: str, more: Mapping[str, Any] | None = None) -> int:
+        return self.rewrite.run(statement, {**self.parameters, **(more or {})})
+
+    def _scalar(self, statement: str, parameters: Mapping[str, Any] | None = None) -> int:
+        value: int = self.connection.execute(text(statement), parameters or {}).scalar_one()
+        return value
+
+
+def _period(claim: Claim, recorded_at: datetime) -> dict[str, Any]:
+    """The period of a claim as it is bound."""
+    is_dated = claim.valid_from is not None
+    return {
+        "is_dated": is_dated,
+        # A period that was named holds for features that are new as for the others.
+        "is_period": is_dated and claim.is_correction,
+        "valid_from": claim.valid_from or recorded_at,
+        "valid_to": claim.valid_to,
+    }

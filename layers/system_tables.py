@@ -47,7 +47,11 @@ loads = Table(
     Column("counts", JSONB),
     Column("message", Text),
     Column("undoes", BigInteger, ForeignKey("city.loads.load_id")),
-    CheckConstraint("state IN ('staging', 'published', 'failed')", name="loads_state_known"),
+    # The tombstone of a load whose rows were deleted for good.
+    Column("purge", JSONB),
+    CheckConstraint(
+        "state IN ('staging', 'published', 'failed', 'purged')", name="loads_state_known"
+    ),
     Index("loads_by_layer", "layer", "recorded_at"),
 )
 

@@ -2,12 +2,14 @@
 
 Readers name the views of their role (``FROM pipelines``). A read is a UNION ALL of two branches, so
 that the present does not pay for the past: versions without an end that have begun, and the few
-that have an end. Each branch matches the partial indexes of ``layers.ddl``.
+that have an end. Each branch matches the partial indexes of ``layers.ddl``. A read of what was
+believed at an earlier instant adds a branch over the versions that are no longer believed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -33,16 +35,29 @@ from sqlalchemy.types import TypeEngine
 from layers.access import Clearance
 from layers.base import STORAGE_SRID, TILE_SRID, Layer
 from layers.extent import TimeInterval
-from layers.tables import sql_type
+from layers.tables import past_name, sql_type
 from layers.views import readable_columns
 
 Condition = Callable[[TableClause], ColumnElement[bool]]
 """Makes a condition on one branch of a read."""
 
+Columns = Callable[[TableClause], Sequence[ColumnElement[Any]]]
+"""Makes the columns of one branch of a read."""
+
 
 @lru_cache(maxsize=256)
 def readable(layer: Layer, level: Clearance) -> TableClause:
-    """The view of a layer as a level sees it, by its plain name."""
+    """The view of the held versions of a layer as a level sees them, by its plain name."""
+    return _view(layer, level, layer.name)
+
+
+@lru_cache(maxsize=256)
+def readable_past(layer: Layer, level: Clearance) -> TableClause:
+    """The view of the versions that are no longer believed, as ``readable``."""
+    return _view(layer, level, past_name(layer))
+
+
+def _view(layer: Layer, level: Clearance, name: str) -> TableClause:
     types: dict[str, TypeEngine[Any]] = {
         attribute.name: sql_type(attribute) for attribute in layer.attributes
     }
@@ -50,7 +65,7 @@ def readable(layer: Layer, level: Clearance) -> TableClause:
     types["geom"] = Geometry(srid=STORAGE_SRID)
     types["geom_3857"] = Geometry(srid=TILE_SRID)
     return table(
-        layer.name, *(sql_column(name, types.get(name)) for name in readable_columns(layer, level))
+        name, *(sql_column(name, types.get(name)) for name in readable_columns(layer, level))
     )
 
 
@@ -59,53 +74,107 @@ def at_parameter() -> ColumnElement[datetime]:
     return bindparam("at", type_=DateTime(timezone=True))
 
 
-def select_at(
-    view: TableClause,
-    columns: Sequence[ColumnElement[Any]],
-    conditions: Sequence[Condition],
-    *,
-    first: int | None = None,
-) -> CompoundSelect[Any]:
-    """Held versions that hold at the bound instant ``at``.
+def as_recorded_parameter() -> ColumnElement[datetime]:
+    """The bound instant ``as_recorded`` that reads of earlier belief take; aware."""
+    return bindparam("as_recorded", type_=DateTime(timezone=True))
 
-    Args:
-        first: Of each branch only so many, by feature_id and beginning: the first of the whole are
-            among these, and each branch reads them from an index instead of sorting the layer.
+
+@dataclass(frozen=True)
+class Versions:
+    """The versions of a layer that a read looks at.
+
+    Attributes:
+        layer: The layer.
+        level: Of the reader.
+        is_earlier_belief: Whether the read is of what was believed at the bound instant
+            ``as_recorded``, and not of what is believed now.
     """
-    at = at_parameter()
-    began = func.lower(view.c.valid_during) <= at
-    holds = view.c.valid_during.op("@>")(at)
-    return _two_branches(view, columns, conditions, (began, holds), first)
+
+    layer: Layer
+    level: Clearance
+    is_earlier_belief: bool = False
+
+    @property
+    def held(self) -> TableClause:
+        """The view of held versions."""
+        return readable(self.layer, self.level)
+
+    def select_at(
+        self, columns: Columns, conditions: Sequence[Condition], *, first: int | None = None
+    ) -> CompoundSelect[Any]:
+        """Versions that hold at the bound instant ``at``.
+
+        Args:
+            columns: Makes the columns of one branch.
+            conditions: Make conditions on one branch.
+            first: Of each branch only so many, by feature_id and beginning: the first of the whole
+                are among these, and each branch reads them from an index instead of sorting the
+                layer.
+        """
+        at = at_parameter()
+
+        def began(view: TableClause) -> ColumnElement[bool]:
+            return func.lower(view.c.valid_during) <= at
+
+        def holds(view: TableClause) -> ColumnElement[bool]:
+            return view.c.valid_during.op("@>")(at)
+
+        return self._branches(columns, conditions, began, holds, first)
+
+    def select_during(
+        self,
+        columns: Columns,
+        conditions: Sequence[Condition],
+        interval: TimeInterval,
+        *,
+        first: int | None = None,
+    ) -> CompoundSelect[Any]:
+        """Versions that hold in a part of a closed interval, otherwise as ``select_at``."""
+        asked = Range(interval.start, interval.end, bounds="[]")
+
+        def overlaps(view: TableClause) -> ColumnElement[bool]:
+            return view.c.valid_during.op("&&")(bindparam("during", asked, type_=TSTZRANGE))
+
+        return self._branches(columns, conditions, overlaps, overlaps, first)
+
+    def _branches(
+        self,
+        columns: Columns,
+        conditions: Sequence[Condition],
+        when_open: Condition,
+        when_ended: Condition,
+        first: int | None,
+    ) -> CompoundSelect[Any]:
+        def branch(view: TableClause, *when: Condition) -> Select[Any]:
+            met = (condition(view) for condition in (*when, *conditions))
+            rows = select(*columns(view)).where(and_(*met))
+            if first is None:
+                return rows
+            return rows.order_by(view.c.feature_id, func.lower(view.c.valid_during)).limit(first)
+
+        held = self.held
+        if not self.is_earlier_belief:
+            return union_all(branch(held, _is_open, when_open), branch(held, _is_ended, when_ended))
+        past = readable_past(self.layer, self.level)
+        return union_all(
+            branch(held, _is_open, when_open, _was_recorded),
+            branch(held, _is_ended, when_ended, _was_recorded),
+            branch(past, when_ended, _was_believed),
+        )
 
 
-def select_during(
-    view: TableClause,
-    columns: Sequence[ColumnElement[Any]],
-    conditions: Sequence[Condition],
-    interval: TimeInterval,
-    *,
-    first: int | None = None,
-) -> CompoundSelect[Any]:
-    """Held versions that hold in a part of a closed interval; ``first`` as in ``select_at``."""
-    asked = Range(interval.start, interval.end, bounds="[]")
-    overlaps = view.c.valid_during.op("&&")(bindparam("during", asked, type_=TSTZRANGE))
-    return _two_branches(view, columns, conditions, (overlaps, overlaps), first)
+def _is_open(view: TableClause) -> ColumnElement[bool]:
+    return func.upper_inf(view.c.valid_during)
 
 
-def _two_branches(
-    view: TableClause,
-    columns: Sequence[ColumnElement[Any]],
-    conditions: Sequence[Condition],
-    when: tuple[ColumnElement[bool], ColumnElement[bool]],
-    first: int | None,
-) -> CompoundSelect[Any]:
-    def branch(*when: ColumnElement[bool]) -> Select[Any]:
-        rows = select(*columns).where(and_(*when, *(make(view) for make in conditions)))
-        if first is None:
-            return rows
-        return rows.order_by(view.c.feature_id, func.lower(view.c.valid_during)).limit(first)
+def _is_ended(view: TableClause) -> ColumnElement[bool]:
+    return ~func.upper_inf(view.c.valid_during)
 
-    when_open, when_ended = when
 
-    is_open = func.upper_inf(view.c.valid_during)
-    return union_all(branch(is_open, when_open), branch(~is_open, when_ended))
+def _was_recorded(view: TableClause) -> ColumnElement[bool]:
+    """What is held now was believed since it was recorded."""
+    return func.lower(view.c.recorded_during) <= as_recorded_parameter()
+
+
+def _was_believed(view: TableClause) -> ColumnElement[bool]:
+    return view.c.recorded_during.op("@>")(as_recorded_parameter())

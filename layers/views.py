@@ -204,7 +204,8 @@ def _writer_grants(database: str) -> list[str]:
         f"GRANT USAGE, CREATE ON SCHEMA {STAGING_SCHEMA} TO {loader}",
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {loader}",
         f"GRANT SELECT, INSERT, UPDATE ON {SCHEMA}.loads, {SCHEMA}.quarantine TO {loader}",
-        f"GRANT SELECT, INSERT ON {SCHEMA}.findings TO {loader}",
+        f"GRANT SELECT, INSERT, DELETE ON {SCHEMA}.findings TO {loader}",
+        f"GRANT DELETE ON {SCHEMA}.quarantine TO {loader}",
         f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {SCHEMA} TO {loader}, {ingest}",
         f"GRANT SELECT, INSERT, UPDATE ON {SCHEMA}.series, {SCHEMA}.observations, "
         f"{SCHEMA}.series_status TO {ingest}",

@@ -20,8 +20,8 @@ from layers.base import STORAGE_SRID, GeometryType
 from layers.city import BoolArray, CityFrame, FloatArray
 from layers.crs import Operation
 from loaders.findings import Findings
+from loaders.formats.wkb import CURVE
 from loaders.plain import Plain
-from loaders.read_child import CURVE
 
 _REPAIR_AREA_SHARE = 1e-9
 """Share of its area by which a repair may change a polygon: rounding, no land."""

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, insert, text, update
 
 from layers import districts
 from layers.base import Layer
+from layers.claims import Claim
 from layers.drafts import Apart
 from layers.errors import GeoserviceError, SourceError
 from layers.publish import Publication, publish
@@ -72,6 +73,8 @@ def load(
         rejected = look_at_rejected(connections.sql, staging, log)
         if rejected.rows and options.on_error == "reject":
             raise SourceError(_refusal(pipeline.rows_read, rejected))
+        if options.is_complete:
+            _refuse_unknown_absence(connections.sql, staging)
         publication = _publish(connections, layer, options, staging, pipeline, rejected.rows, log)
     if not options.dry_run and publication.new + publication.changed >= _ANALYZE_ROWS:
         _refresh_statistics(connections.sql, layer)
@@ -83,6 +86,7 @@ def load(
         publication.new,
         publication.changed,
         publication.unchanged,
+        publication.vanished,
         rejected.rows,
         rejected.reasons,
         rejected.examples,
@@ -111,10 +115,14 @@ def _staging(
 
 
 def _begin(connection: Connection, layer: Layer, files: Sequence[Path]) -> int:
+    """Write the load down; committed with its staging tables, so that neither is without the other.
+
+    Returns:
+        The number of the load.
+    """
     source = {"files": [file.name for file in files]}
     statement = insert(loads).values(layer=layer.name, source=source, state="staging")
     number: int = connection.execute(statement.returning(loads.c.load_id)).scalar_one()
-    connection.commit()
     return number
 
 
@@ -147,7 +155,7 @@ def _stage(
         ingest(connections, staging, layer, rows)
         progress.step("check", 0, pipeline.rows_read)
         checks = check_staged(connections.sql, layer, staging, options, log)
-        restore_originals(connections.sql, staging, files, options, folder)
+        restore_originals(connections.sql, staging, files, options, folder, layer)
     progress.step("check", pipeline.rows_read, pipeline.rows_read)
     return pipeline, checks
 
@@ -177,6 +185,26 @@ def _refusal(read: int, rejected: Rejections) -> str:
     return f"{rejected.rows} of {read} rows cannot be loaded ({why}), so none is: {first}"
 
 
+def _refuse_unknown_absence(connection: Connection, staging: Staging) -> None:
+    """See that every row set aside says of which feature it is, or that one seems to be gone.
+
+    Raises:
+        SourceError: some do not.
+    """
+    statement = (
+        f"SELECT count(*), min(row_number) FROM {staging.qualified_rejected} "  # noqa: S608
+        "WHERE natural_key IS NULL"
+    )
+    nameless, first = connection.execute(text(statement)).one()
+    connection.commit()
+    if nameless:
+        message = (
+            f"{nameless} rejected rows have no key, the first is row {first}: whether their "
+            "features have vanished cannot be told. Mend them, or load without --complete"
+        )
+        raise SourceError(message)
+
+
 def _publish(
     connections: LoadConnections,
     layer: Layer,
@@ -193,7 +221,8 @@ def _publish(
         layer,
         staging.rows,
         load_id=staging.number,
-        valid_from=options.valid_from,
+        claim=_claim(layer, options, pipeline),
+        set_aside_table=staging.rejected,
         # What other connections commit could not be undone.
         apart=None if options.dry_run else Apart(connections.connect),
     )
@@ -217,6 +246,16 @@ def _publish(
     return publication
 
 
+def _claim(layer: Layer, options: LoadOptions, pipeline: Pipeline) -> Claim:
+    return Claim(
+        options.valid_from,
+        options.valid_to,
+        is_correction=options.is_correction,
+        is_complete=options.is_complete,
+        silent=pipeline.silent(layer),
+    )
+
+
 def _refresh_statistics(connection: Connection, layer: Layer) -> None:
     """Tell the planner of the new rows; a coarse look now, autovacuum's finer one comes later."""
     connection.execute(text("SET LOCAL default_statistics_target = 30"))
@@ -235,6 +274,8 @@ def _source(pipeline: Pipeline, options: LoadOptions, log: FindingLog) -> dict[s
             "mapping": options.mapping.as_json(),
             "key": list(options.key) if options.key else None,
             "source_layer": options.source_layer,
+            "is_correction": options.is_correction,
+            "is_complete": options.is_complete,
         },
     }
 
@@ -245,5 +286,6 @@ def _counts(read: int, publication: Publication, rejected: int) -> dict[str, int
         "new": publication.new,
         "changed": publication.changed,
         "unchanged": publication.unchanged,
+        "vanished": publication.vanished,
         "rejected": rejected,
     }

@@ -20,12 +20,15 @@ from loaders.admin import AdminAreas
 from loaders.checks.rows import check_rows
 from loaders.convert import ARROW_TYPES, as_text, convert, derive
 from loaders.findings import Finding, Findings, finding_of
+from loaders.formats.stream import DEFECT, GEOMETRY
 from loaders.geometry import Form, Shaped, shape
 from loaders.mapping import ColumnPlan
 from loaders.places import Place, places_of
 from loaders.positions import Locator
-from loaders.read_child import DEFECT, GEOMETRY
 from loaders.rules import Severity, Thresholds
+
+Z_SOURCE = "z_source"
+"""Attribute that says where the heights of a geometry come from; filled here if no column does."""
 
 _KEY_DECIMALS = 9
 """Decimals of a degree that count in a derived key: 0.1 mm, so that a last bit does not."""
@@ -166,9 +169,9 @@ class Normaliser:
             ground = _numbers(values["ground_elevation_m"])
             from_survey = ~has_z & np.isfinite(ground)
             shaped = shaped.raised(np.where(from_survey, ground, np.nan))
-        if "z_source" in values:
+        if Z_SOURCE in values:
             words = np.select([has_z, from_survey], ["file", "surveyed"], "unknown")
-            values["z_source"] = pc.coalesce(values["z_source"], pa.array(words, pa.string()))
+            values[Z_SOURCE] = pc.coalesce(values[Z_SOURCE], pa.array(words, pa.string()))
         return shaped
 
     def _has_ends(self, values: dict[str, pa.Array]) -> BoolArray:

@@ -63,7 +63,10 @@ class LoadOptions:
             northing first. None means what the file says.
         encoding: Encoding of texts; None means what the file says or shows.
         key: Columns or attributes that identify a feature; None means the descriptor's.
-        valid_from: Instant from which changes hold; None lets ``layers.publish`` decide.
+        valid_from: Instant from which the rows are true; None lets ``layers.publish`` decide.
+        valid_to: End of the period of a correction, not part of it; None means without an end.
+        is_correction: Whether the rows correct what was held of the past, see ``layers.claims``.
+        is_complete: Whether the files are the whole dataset: what is not in them has ended.
         source_layer: Name of the layer in a file that has several.
         on_error: Whether bad rows go to quarantine, or refuse the whole load.
         dry_run: Do everything but publish.
@@ -78,6 +81,9 @@ class LoadOptions:
     mapping: Mapping = field(default_factory=Mapping)
     key: tuple[str, ...] | None = None
     valid_from: datetime | None = None
+    valid_to: datetime | None = None
+    is_correction: bool = False
+    is_complete: bool = False
     source_layer: str | None = None
     on_error: Literal["quarantine", "reject"] = "quarantine"
     dry_run: bool = False

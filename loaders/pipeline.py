@@ -12,16 +12,18 @@ from typing import Generic, TypeVar
 
 import pyarrow as pa
 
-from layers.base import Layer
+from layers.base import Attribute, Layer
+from layers.claims import RowRange
 from layers.errors import MissingColumn
 from loaders.admin import AdminAreas
+from loaders.datasets import prepare
 from loaders.mapping import ColumnPlan, plan_columns
-from loaders.normalise import Normalised, Normaliser
+from loaders.normalise import Z_SOURCE, Normalised, Normaliser
 from loaders.options import LoadOptions
 from loaders.positions import Locator, find_locator
 from loaders.reader import Features, read
 from loaders.report import SourceReport
-from loaders.sources import Source, prepare
+from loaders.source import Source
 
 _T = TypeVar("_T")
 _DEPTH = 2
@@ -46,6 +48,7 @@ class Pipeline:
         self.reports: list[SourceReport] = []
         self.rows_read = 0
         self.count: int | None = None
+        self._filled: list[tuple[RowRange, frozenset[str]]] = []
 
     def batches(self, files: Sequence[Path]) -> Generator[Normalised, None, None]:
         """Batches of all files, normalised.
@@ -54,9 +57,20 @@ class Pipeline:
             SourceError: a file cannot be read or does not fit the layer.
         """
         for file in files:
-            source = prepare(file, self._options, self._folder)
-            with read(source, self._options.limits, self._options.source_layer) as features:
-                yield from self._of_file(source, features)
+            for source in prepare(file, self._options, self._folder, self._layer):
+                with read(source, self._options.limits) as features:
+                    yield from self._of_file(source, features)
+
+    def silent(self, layer: Layer) -> dict[str, tuple[RowRange, ...]]:
+        """Attributes that files read so far have no column for, and the rows of those files."""
+        found = {
+            attribute.name: tuple(
+                rows for rows, filled in self._filled if _filler(attribute) not in filled
+            )
+            for attribute in layer.attributes
+            if attribute.name != Z_SOURCE  # follows from the geometry
+        }
+        return {name: ranges for name, ranges in found.items() if ranges}
 
     def _of_file(self, source: Source, features: Features) -> Iterator[Normalised]:
         plan = self._plan(source, features)
@@ -80,6 +94,9 @@ class Pipeline:
             self.rows_read += batch.num_rows
             repaired += normalised.repaired
             yield normalised
+        if self.rows_read > before:
+            filled = frozenset({*plan.columns, *plan.constants})
+            self._filled.append(((before + 1, self.rows_read), filled))
         report = _report(source, plan, normaliser, self.rows_read - before)
         notes = [*report.notes, *features.notes]
         if repaired:
@@ -105,13 +122,18 @@ class Pipeline:
             self._options.mapping,
             source=source.path,
             key=self._options.key,
-            dbf_encoding=source.encoding.name if source.encoding and source.driver else None,
+            dbf_encoding=source.encoding.name if source.encoding and source.cuts_names else None,
         )
-        if source.driver is None and not positions:
+        if source.is_table and not positions:
             ends = self._layer.end_nodes
             if ends is None or not {ends.start, ends.end} <= plan.columns.keys():
                 raise MissingColumn(source.path, "geometry", features.columns)
         return plan
+
+
+def _filler(attribute: Attribute) -> str:
+    """The attribute that a column has to fill for this one to have a value."""
+    return attribute.derived.attribute if attribute.derived else attribute.name
 
 
 def _report(
@@ -120,7 +142,7 @@ def _report(
     operation = normaliser.locator.operation if normaliser else None
     encoding = source.encoding
     return SourceReport(
-        source.path.name,
+        source.title,
         source.sha256,
         operation.crs if operation else "none",
         operation.description if operation else "none: there are no rows",

@@ -19,9 +19,9 @@ from layers.errors import UnknownCRS
 from loaders.convert import convert
 from loaders.delimited import CoordinateColumns
 from loaders.findings import Findings
+from loaders.formats.stream import GEOMETRY
 from loaders.geometry import Form, parse_wkb, positions_of
 from loaders.plain import plain_of_wkb, plain_points
-from loaders.read_child import GEOMETRY
 
 NO_CRS = "does not say its coordinate reference system; name it with --crs"
 NO_POSITIONS = Operation(

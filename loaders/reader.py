@@ -18,13 +18,16 @@ from typing import IO
 import pyarrow as pa
 
 from layers.errors import UnreadableSource
+from loaders.formats.stream import REFUSED, STRAIGHTENED, Contents
 from loaders.options import MEBIBYTE, ReadLimits
-from loaders.read_child import REFUSED, STRAIGHTENED
-from loaders.sources import Source
+from loaders.source import Source
 
-_CHILD = Path(__file__).with_name("read_child.py")
+_CHILD = Path(__file__).with_name("formats") / "__main__.py"
 _KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "TMPDIR")
+_NO_MEMORY = (b"MemoryError", b"bad_alloc", b"memory allocation of")
+"""What Python, C++ and Rust write where there is none left."""
 _LOG_BYTES = 64 * 1024
+_ANSWER_BYTES = 64 * MEBIBYTE
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,8 @@ class Features:
         crs: Coordinate reference system that the file states; None if it states none.
         columns: Names of the source's columns.
         count: Number of rows, where known before they are read.
-        batches: Columns, then ``read_child.DEFECT`` (why a row could not be read) and
-            ``read_child.GEOMETRY`` (WKB). Read once.
+        batches: Columns, then ``formats.stream.DEFECT`` (why a row could not be read) and
+            ``formats.stream.GEOMETRY`` (WKB). Read once.
         notes: What the reading process dealt with, once all batches have been read.
     """
 
@@ -48,19 +51,43 @@ class Features:
 
 
 @contextmanager
-def read(source: Source, limits: ReadLimits, source_layer: str | None) -> Iterator[Features]:
+def read(source: Source, limits: ReadLimits) -> Iterator[Features]:
     """Open a source; the process that reads it ends with the context.
 
     Raises:
         UnreadableSource: now or while batches are read: the file is damaged, is not what its
             extension says, or passes a limit.
     """
+    with _process(source, limits, "read") as (child, log):
+        yield _features(source, child, log, limits)
+
+
+def contents(source: Source, limits: ReadLimits) -> tuple[Contents, ...]:
+    """The layers of a file, its sheets or tables, with their columns.
+
+    Raises:
+        UnreadableSource: the file is damaged, is not what its extension says, or passes a limit.
+    """
+    with _process(source, limits, "list") as (child, log):
+        assert child.stdout is not None  # noqa: S101  # for mypy: it is a pipe
+        answer = child.stdout.read(_ANSWER_BYTES)
+        if child.wait() != 0:
+            raise _failure(source, child, log, limits)
+    listed = json.loads(answer)
+    return tuple(Contents(**{**one, "columns": tuple(one["columns"])}) for one in listed)
+
+
+@contextmanager
+def _process(
+    source: Source, limits: ReadLimits, action: str
+) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+    """The process that reads, and its log; it ends with the context, or when its time is over."""
     with tempfile.TemporaryFile() as log:
-        child = _start(source, limits, source_layer, log)
+        child = _start(source, limits, action, log)
         timer = threading.Timer(limits.timeout_s, child.kill)
         timer.start()
         try:
-            yield _features(source, child, log, limits)
+            yield child, log
         finally:
             timer.cancel()
             child.kill()
@@ -70,7 +97,7 @@ def read(source: Source, limits: ReadLimits, source_layer: str | None) -> Iterat
 
 
 def _start(
-    source: Source, limits: ReadLimits, source_layer: str | None, log: IO[bytes]
+    source: Source, limits: ReadLimits, action: str, log: IO[bytes]
 ) -> subprocess.Popen[bytes]:
     child = subprocess.Popen(
         [sys.executable, "-I", str(_CHILD)],
@@ -89,15 +116,17 @@ def _start(
     )
     assert child.stdin is not None  # noqa: S101  # for mypy: it is a pipe
     with child.stdin as request:
-        request.write(json.dumps(_request(source, limits, source_layer)).encode())
+        request.write(json.dumps(_request(source, limits, action)).encode())
     return child
 
 
-def _request(source: Source, limits: ReadLimits, source_layer: str | None) -> dict[str, object]:
+def _request(source: Source, limits: ReadLimits, action: str) -> dict[str, object]:
     return {
+        "action": action,
+        "reader": source.reader,
         "path": str(source.opened.absolute()),
         "driver": source.driver,
-        "source_layer": source_layer,
+        "layer": source.layer,
         "encoding": source.encoding.name if source.encoding else None,
         "separator": source.separator,
         "columns": list(source.columns),
@@ -105,7 +134,7 @@ def _request(source: Source, limits: ReadLimits, source_layer: str | None) -> di
         "record_count": source.record_count,
         "deleted_count": source.deleted_count,
         "configuration": dict(source.configuration),
-        "open_options": source.open_options,
+        "open_options": dict(source.open_options),
         "limits": {
             "memory_bytes": limits.memory_bytes,
             "timeout_s": limits.timeout_s,
@@ -125,7 +154,7 @@ def _features(
         about = json.loads(stream.schema.metadata[b"source"])
     except (pa.ArrowException, OSError, EOFError) as error:
         raise _failure(source, child, log, limits) from error
-    notes: list[str] = []
+    notes: list[str] = about["notes"]
     return Features(
         about["crs"],
         tuple(about["columns"]),
@@ -169,7 +198,7 @@ def _failure(
         return UnreadableSource(source.path, _reason(source, log))
     if status in (-signal.SIGKILL, -signal.SIGXCPU):
         reason = f"took longer than {limits.timeout_s} s or more memory than it may"
-    elif b"MemoryError" in _tail(log) or b"bad_alloc" in _tail(log):
+    elif any(word in _tail(log) for word in _NO_MEMORY):
         reason = f"needs more than {limits.memory_bytes // MEBIBYTE} MiB of memory"
     else:
         reason = "is damaged: the process that read it broke down"

@@ -12,14 +12,15 @@ import numpy.typing as npt
 import orjson
 from sqlalchemy import Connection, text
 
+from layers.base import Layer
 from layers.tables import SCHEMA
+from loaders.datasets import prepare
 from loaders.findings import KEPT_PER_RULE, FindingLog, finding_of
 from loaders.normalise import originals_of
 from loaders.options import LoadOptions
 from loaders.reader import read
 from loaders.report import Example, SourceReport, column_of
 from loaders.rules import Severity
-from loaders.sources import prepare
 from loaders.staging import Staging
 
 _EXAMPLES = 10
@@ -71,6 +72,7 @@ def restore_originals(
     files: Sequence[Path],
     options: LoadOptions,
     folder: Path,
+    layer: Layer,
 ) -> None:
     """Give rows that the checks of all rows rejected what they said in their file; commits.
 
@@ -87,30 +89,32 @@ def restore_originals(
         driver = connection.connection.driver_connection
         assert driver is not None  # noqa: S101  # for mypy: the connection is open
         with driver.cursor() as cursor, cursor.copy("COPY read_originals FROM STDIN") as copy:
-            for row, original in _read_again(files, options, folder, wanted):
+            for row, original in _read_again(files, options, folder, layer, wanted):
                 copy.write_row((row, original.decode()))
         connection.execute(text(_RESTORE.format(rejected=staging.qualified_rejected)))
     connection.commit()
 
 
 def _read_again(
-    files: Sequence[Path], options: LoadOptions, folder: Path, wanted: npt.NDArray[np.int64]
+    files: Sequence[Path],
+    options: LoadOptions,
+    folder: Path,
+    layer: Layer,
+    wanted: npt.NDArray[np.int64],
 ) -> Iterator[tuple[int, bytes]]:
     """Numbers and originals of some rows, counted from 1 over all files."""
     first = 1
     for file in files:
         if first > wanted[-1]:
             return
-        source = prepare(file, options, folder)
-        with read(source, options.limits, options.source_layer) as features:
-            for batch in features.batches:
-                low, high = np.searchsorted(wanted, [first, first + batch.num_rows])
-                rows = wanted[low:high]
-                if len(rows):
-                    yield from zip(
-                        rows.tolist(), originals_of(batch, (rows - first).tolist()), strict=True
-                    )
-                first += batch.num_rows
+        for source in prepare(file, options, folder, layer):
+            with read(source, options.limits) as features:
+                for batch in features.batches:
+                    low, high = np.searchsorted(wanted, [first, first + batch.num_rows])
+                    rows = wanted[low:high]
+                    originals = originals_of(batch, (rows - first).tolist())
+                    yield from zip(rows.tolist(), originals, strict=True)
+                    first += batch.num_rows
 
 
 def look_at_rejected(connection: Connection, staging: Staging, log: FindingLog) -> Rejections:

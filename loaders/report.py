@@ -83,6 +83,7 @@ class LoadReport:
 
     Attributes:
         load_id: Its number in ``loads``; None for a dry run.
+        vanished: Features that were held and are in none of the files; only of a complete load.
         reasons: How many rows were rejected for each reason; a row may have several.
         examples: The first rejected rows.
         findings: What was found, of rejected rows and of others.
@@ -96,6 +97,7 @@ class LoadReport:
     new: int
     changed: int
     unchanged: int
+    vanished: int
     rejected: int
     reasons: Counter[str] = field(default_factory=Counter)
     examples: tuple[Example, ...] = ()
@@ -150,12 +152,13 @@ class LoadReport:
         return self.findings.of_severity(Severity.WARNING)
 
     def counts(self) -> dict[str, int]:
-        """The five counts."""
+        """The six counts."""
         return {
             "read": self.read,
             "new": self.new,
             "changed": self.changed,
             "unchanged": self.unchanged,
+            "vanished": self.vanished,
             "rejected": self.rejected,
         }
 

@@ -54,7 +54,7 @@ def gather(shp: Path, siblings: Iterable[Path], folder: Path) -> Shapefile:
         raise UnreadableSource(shp, "the .dbf with its attributes is missing")
     _check_length(shp)
     table = DbfTexts(parts[".dbf"])
-    _check_table(shp, table)
+    check_table(shp, table)
     for suffix, path in parts.items():
         (folder / f"source{suffix}").symlink_to(path.resolve())
     return Shapefile(
@@ -85,8 +85,18 @@ def _check_length(shp: Path) -> None:
         raise UnreadableSource(shp, f"is cut short: it has {size} of {said} bytes")
 
 
-def _check_table(shp: Path, table: DbfTexts) -> None:
+def check_table(path: Path, table: DbfTexts) -> None:
+    """See that a table has the bytes of all its records.
+
+    Args:
+        path: What the user named.
+
+    Raises:
+        UnreadableSource: it has not, or it says nothing that a table can say of itself.
+    """
+    if not table.names or table.record_bytes < 2:
+        raise UnreadableSource(path, "its attributes are no DBF")
     said = table.header_bytes + table.record_count * table.record_bytes
     size = table.path.stat().st_size
     if size < said:
-        raise UnreadableSource(shp, f"its .dbf is cut short: it has {size} of {said} bytes")
+        raise UnreadableSource(path, f"its .dbf is cut short: it has {size} of {said} bytes")

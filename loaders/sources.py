@@ -1,246 +1,199 @@
-"""Source files: what each is by its extension, and what the reader has to be told of it.
+"""The formats that are read, one entry each: extensions, how a file is looked at, what reads it.
 
-Nothing is opened by guess: an extension names one driver, and the reading process has no other.
+Nothing is opened by guess: an extension names one entry, and the reading process knows no other. A
+new format is an entry here and, unless GDAL reads it, a module in ``loaders.formats``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping as MappingABC
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
-from pathlib import Path, PurePosixPath
-from tempfile import mkdtemp
 
-from layers.errors import UnreadableSource
-from loaders.archives import unpack
-from loaders.delimited import CoordinateColumns, coordinate_columns, sniff
-from loaders.encodings import Encoding, dbf_encoding, text_encoding
+from loaders import preparation as look
 from loaders.options import LoadOptions
-from loaders.shapefile import gather, siblings_of
+from loaders.preparation import Found
+from loaders.source import Source
 
-_DRIVERS = {
-    ".gpkg": "GPKG",
-    ".shp": "ESRI Shapefile",
-    ".geojson": "GeoJSON",
-    ".json": "GeoJSON",
-    ".kml": "LIBKML",
-    ".csv": None,
-    ".tsv": None,
-    ".txt": None,
-}
-"""Extension to GDAL driver; None for delimited text, which Arrow reads."""
+ARCHIVES = (".zip", ".kmz")
+"""Extensions of archives that are unpacked."""
 
-_OPEN_OPTIONS: MappingABC[str, MappingABC[str, str]] = {
-    # Reading must not write a -wal or -shm file beside the user's.
-    "GPKG": {"IMMUTABLE": "YES", "LIST_ALL_TABLES": "NO"},
-    "GeoJSON": {"DATE_AS_STRING": "YES", "ARRAY_AS_STRING": "YES"},
-}
+OTHER_ARCHIVES = (".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz")
+"""Extensions of archives that are not."""
 
 
 @dataclass(frozen=True)
-class Stamp:
-    """What changes when somebody writes to a file: compared before and after it is read."""
-
-    size: int
-    modified_ns: int
-    inode: int
-
-    @classmethod
-    def of(cls, path: Path) -> Stamp:
-        """The stamp of a file now; links are followed."""
-        found = path.stat()
-        return cls(found.st_size, found.st_mtime_ns, found.st_ino)
-
-
-@dataclass(frozen=True)
-class Source:
-    """One data set, ready to be read.
+class Format:
+    """A format of files.
 
     Attributes:
-        path: The file as the user named it, for messages.
-        opened: What the reader opens.
-        driver: GDAL driver; None for delimited text.
-        stamp: Of ``opened`` before its bytes were looked at.
-        encoding: Of texts; None where the format fixes it.
-        record_count: Records the file says it has, where it says so reliably.
-        notes: What was found amiss and dealt with.
+        title: Its name for people.
+        extensions: Of its files, in lower case, with the dot.
+        reader: Module of ``loaders.formats`` that reads it in the bounded process.
+        look: Looks at a file before it is opened, as a source that can be read.
+        driver: GDAL driver, where GDAL reads it.
+        open_options: Of that driver.
+        is_table: Whether rows have no geometry of their own but columns of positions.
+        is_listed: Whether the process is asked for layers and columns before it reads, because they
+            are not known otherwise.
+        by_dimension: Names of its layers of points, lines and polygons, where they are no choice of
+            the author: the one that fits is read without being asked for.
+        is_weak: Whether files of its extensions are often something else: beside other data sets
+            in an archive or a folder they do not count.
+        about: What is read of it, and how, for the reference.
     """
 
-    path: Path
-    opened: Path
-    driver: str | None
-    stamp: Stamp
-    sha256: MappingABC[str, str]
-    encoding: Encoding | None = None
-    separator: str = ","
-    columns: tuple[str, ...] = ()
-    coordinates: CoordinateColumns | None = None
-    record_count: int | None = None
-    deleted_count: int = 0
-    configuration: MappingABC[str, str] = field(default_factory=dict)
-    file_bytes: int = 0
-    notes: tuple[str, ...] = ()
-
-    @property
-    def open_options(self) -> dict[str, str]:
-        """Open options of the driver."""
-        return dict(_OPEN_OPTIONS.get(self.driver or "", {}))
-
-    def check_unchanged(self) -> None:
-        """See that nobody has written to the file since ``stamp``.
-
-        Raises:
-            UnreadableSource: somebody has: its hash and its rows may be of different states.
-        """
-        if not self.opened.is_file() or Stamp.of(self.opened) != self.stamp:
-            raise UnreadableSource(self.path, "was changed while it was read; load it again")
+    title: str
+    extensions: tuple[str, ...]
+    reader: str
+    look: Callable[[Format, Found, LoadOptions], Source]
+    driver: str | None = None
+    open_options: Mapping[str, str] = field(default_factory=dict)
+    is_table: bool = False
+    is_listed: bool = False
+    by_dimension: tuple[str, str, str] | None = None
+    is_weak: bool = False
+    about: str = ""
 
 
-def prepare(path: Path, options: LoadOptions, folder: Path) -> Source:
-    """Find out what a file is, unpacking it if need be.
+FORMATS: tuple[Format, ...] = (
+    Format(
+        "Shapefile",
+        (".shp",),
+        "gdal",
+        look.shapefile,
+        driver="ESRI Shapefile",
+        about="With its .dbf; the encoding is that of the .cpg or of the DBF if it reads all texts,"
+        " else UTF-8 or GB18030, whichever does. A missing .shx is restored.",
+    ),
+    Format(
+        "GeoPackage",
+        (".gpkg",),
+        "gdal",
+        look.geopackage,
+        driver="GPKG",
+        # Reading must not write a -wal or -shm file beside the user's.
+        open_options={"IMMUTABLE": "YES", "LIST_ALL_TABLES": "NO"},
+        about="Layers with geometries. Curves are made straight, a vertex per degree.",
+    ),
+    Format(
+        "Esri file geodatabase",
+        (".gdb",),
+        "gdal",
+        look.as_it_is,
+        driver="OpenFileGDB",
+        is_listed=True,
+        about="The folder, or a .zip of it. Curves are made straight, a vertex per degree.",
+    ),
+    Format(
+        "GeoJSON",
+        (".geojson", ".json"),
+        "gdal",
+        look.as_it_is,
+        driver="GeoJSON",
+        open_options={"DATE_AS_STRING": "YES", "ARRAY_AS_STRING": "YES"},
+        about="RFC 7946, and the `crs` member of its predecessor.",
+    ),
+    Format(
+        "Newline-delimited GeoJSON",
+        (".geojsonl", ".geojsons", ".ndjson", ".jsonl"),
+        "gdal",
+        look.sequence,
+        driver="GeoJSONSeq",
+        about="A feature a line, or RFC 8142 with record separators. EPSG:4326.",
+    ),
+    Format(
+        "FlatGeobuf",
+        (".fgb",),
+        "gdal",
+        look.as_it_is,
+        driver="FlatGeobuf",
+        about="Version 3. Curves are made straight, a vertex per degree.",
+    ),
+    Format(
+        "GeoParquet",
+        (".parquet", ".geoparquet"),
+        "parquet",
+        look.as_it_is,
+        is_listed=True,
+        about="WKB and the native encodings of version 1.1; of several geometry columns the primary"
+        " one. Without the key `crs` coordinates are OGC:CRS84. Parquet without geometries is a"
+        " table.",
+    ),
+    Format(
+        "GML",
+        (".gml", ".xml"),
+        "gdal",
+        look.gml,
+        driver="GML",
+        open_options={"WRITE_GFS": "NO", "DOWNLOAD_SCHEMA": "NO"},
+        is_weak=True,
+        about="Simple features; an .xml only where its beginning names the namespace of GML. "
+        "No schema is fetched, and no other file is read.",
+    ),
+    Format(
+        "KML",
+        (".kml",),
+        "gdal",
+        look.as_it_is,
+        driver="LIBKML",
+        about="Placemarks; folders are layers. A .kmz is unpacked as an archive.",
+    ),
+    Format(
+        "DXF drawing",
+        (".dxf",),
+        "dxf",
+        look.drawing,
+        by_dimension=("points", "lines", "polygons"),
+        about="Model space as the layers `points` (blocks too), `lines`, `polygons` and `texts`; "
+        "arcs and bulges get a vertex per degree. DWG is not read: save it as DXF.",
+    ),
+    Format(
+        "Workbook",
+        (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods"),
+        "workbook",
+        look.as_it_is,
+        is_table=True,
+        is_listed=True,
+        about="Sheets are layers. The header is the first row that is as wide as the table and "
+        "holds texts only; titles above it are passed over.",
+    ),
+    Format(
+        "Microsoft Access",
+        (".mdb", ".accdb"),
+        "access",
+        look.as_it_is,
+        is_table=True,
+        is_listed=True,
+        about="Tables of Access 97 to 2019 are layers; queries and linked tables are not read.",
+    ),
+    Format(
+        "dBASE table",
+        (".dbf",),
+        "gdal",
+        look.dbf,
+        driver="ESRI Shapefile",
+        is_table=True,
+        about="Alone; beside a .shp it is a part of that. Encoding as for shapefiles.",
+    ),
+    Format(
+        "Delimited text",
+        (".csv", ".tsv", ".txt"),
+        "delimited",
+        look.delimited,
+        is_table=True,
+        about="Comma, semicolon, tab or bar; the first line holds the names of the columns. "
+        "UTF-8, UTF-16 or GB18030, whichever reads all bytes.",
+    ),
+)
 
-    Args:
-        folder: Private folder of the load; the caller removes it.
-
-    Raises:
-        UnreadableSource: no such file, no format that is read, or a part is missing.
-        UnsafeArchive: an archive passes its bounds.
-    """
-    if not path.exists():
-        raise UnreadableSource(path, "there is no such file")
-    if not path.is_file():
-        raise UnreadableSource(path, "is a folder or a device, not a file")
-    suffix = path.suffix.lower()
-    if suffix == ".zip":
-        return _from_archive(path, options, folder)
-    if suffix == ".shp":
-        return _shapefile(path, path, siblings_of(path), options, folder)
-    return _single_file(path, _plainly_named(path, folder), suffix, options)
-
-
-def _plainly_named(path: Path, folder: Path) -> Path:
-    """The file, by a link of ours where libraries would stumble over its own name.
-
-    Bytes that are no UTF-8 and line ends are not passed on to GDAL as they are, and after a ``!``
-    pyogrio looks for a file in an archive.
-    """
-    name = str(path.absolute())
-    if name.isprintable() and "!" not in name:  # half of a surrogate pair is not printable either
-        return path
-    link = Path(mkdtemp(dir=folder)) / f"source{path.suffix.lower()}"
-    link.symlink_to(path.absolute())
-    return link
-
-
-def _from_archive(path: Path, options: LoadOptions, folder: Path) -> Source:
-    inside = Path(mkdtemp(dir=folder))
-    members = unpack(path, inside, options.limits)
-    data = [name for name in members if name.suffix.lower() in _DRIVERS]
-    shapes = [name for name in data if name.suffix.lower() == ".shp"]
-    data = shapes or data
-    if not data:
-        held = ", ".join(str(name) for name in members) or "nothing"
-        raise UnreadableSource(path, f"holds no data set that is read here; it holds: {held}")
-    if len(data) > 1:
-        held = ", ".join(str(name) for name in data)
-        raise UnreadableSource(path, f"holds several data sets, load them one by one: {held}")
-    name = data[0]
-    if name.suffix.lower() == ".shp":
-        return _shapefile(path, members[name], _members_like(name, members), options, folder)
-    return _single_file(path, members[name], name.suffix.lower(), options)
-
-
-def _members_like(name: PurePosixPath, members: MappingABC[PurePosixPath, Path]) -> list[Path]:
-    def plain(other: PurePosixPath) -> str:
-        return str(other.with_suffix("")).casefold()
-
-    return [file for other, file in members.items() if plain(other) == plain(name)]
-
-
-def _shapefile(
-    path: Path, shp: Path, siblings: list[Path], options: LoadOptions, folder: Path
-) -> Source:
-    stamp = Stamp.of(shp)
-    try:
-        found = gather(shp, siblings, Path(mkdtemp(dir=folder)))
-        encoding = dbf_encoding(found.dbf, found.cpg, options.encoding)
-    except UnreadableSource as error:
-        raise UnreadableSource(path, error.reason) from error
-    restored = ("the missing .shx was restored for reading",) if found.restores_index else ()
-    return Source(
-        path,
-        found.shp,
-        _DRIVERS[".shp"],
-        stamp,
-        _hashes([path] if path.suffix.lower() == ".zip" else siblings),
-        encoding=encoding,
-        record_count=found.record_count,
-        deleted_count=found.deleted_count,
-        configuration={"SHAPE_RESTORE_SHX": "YES"} if found.restores_index else {},
-        file_bytes=shp.stat().st_size if found.restores_index else 0,
-        notes=restored,
-    )
-
-
-def _single_file(path: Path, file: Path, suffix: str, options: LoadOptions) -> Source:
-    if suffix not in _DRIVERS:
-        known = ", ".join(sorted((*_DRIVERS, ".zip")))
-        raise UnreadableSource(path, f"{suffix or 'no extension'} is not read here; read: {known}")
-    stamp = Stamp.of(file)
-    try:
-        if _DRIVERS[suffix] is None:
-            return _delimited(path, file, stamp, options)
-        if suffix == ".gpkg":
-            _check_geopackage(file)
-    except UnreadableSource as error:
-        raise UnreadableSource(path, error.reason) from error
-    return Source(path, file, _DRIVERS[suffix], stamp, _hashes([path]))
-
-
-def _delimited(path: Path, file: Path, stamp: Stamp, options: LoadOptions) -> Source:
-    encoding = text_encoding(file, options.encoding)
-    dialect = sniff(file, encoding, options.limits.max_fields)
-    return Source(
-        path,
-        file,
-        None,
-        stamp,
-        _hashes([path]),
-        encoding=encoding,
-        separator=dialect.separator,
-        columns=dialect.columns,
-        coordinates=coordinate_columns(dialect.columns, options.mapping, path),
-    )
-
-
-def _check_geopackage(file: Path) -> None:
-    """A shortened database may still open; SQLite's header says how many pages there must be.
-
-    Source: SQLite database file format, 1.3.
-    """
-    with file.open("rb") as opened:
-        header = opened.read(100)
-    if len(header) < 100 or not header.startswith(b"SQLite format 3\0"):
-        raise UnreadableSource(file, "is not a GeoPackage")
-    page_bytes = int.from_bytes(header[16:18], "big")
-    said = (65536 if page_bytes == 1 else page_bytes) * int.from_bytes(header[28:32], "big")
-    is_said_of_this_version = header[24:28] == header[92:96]
-    size = file.stat().st_size
-    if is_said_of_this_version and size < said:
-        raise UnreadableSource(file, f"is cut short: it has {size} of {said} bytes")
-    log = file.with_name(f"{file.name}-wal")
-    if log.is_file() and log.stat().st_size:
-        reason = "another program is writing to it (there is a -wal file); close that program first"
-        raise UnreadableSource(file, reason)
+_BY_EXTENSION = {extension: known for known in FORMATS for extension in known.extensions}
 
 
-def _hashes(files: list[Path]) -> dict[str, str]:
-    return {file.name: _hash(file) for file in sorted(files)}
+def format_of(extension: str) -> Format | None:
+    """The format of files with an extension, in any case; None if none is read."""
+    return _BY_EXTENSION.get(extension.lower())
 
 
-def _hash(file: Path) -> str:
-    digest = sha256()
-    with file.open("rb") as opened:
-        while block := opened.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+def known_extensions() -> str:
+    """All extensions that are read, for messages."""
+    return ", ".join(sorted((*_BY_EXTENSION, *ARCHIVES)))

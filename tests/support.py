@@ -11,6 +11,7 @@ from sqlalchemy import Connection, insert, text
 
 from geoservice.db import DatabaseAddress
 from geoservice.settings import Settings
+from layers.claims import Claim
 from layers.codes import CATEGORY_OF_KIND
 from layers.ddl import staged_table_ddl
 from layers.drafts import Apart
@@ -31,11 +32,16 @@ class City:
     address: DatabaseAddress
 
     def publish(
-        self, layer: str, rows: Sequence[Row], *, valid_from: datetime | None = None
+        self,
+        layer: str,
+        rows: Sequence[Row],
+        *,
+        valid_from: datetime | None = None,
+        claim: Claim | None = None,
     ) -> Publication:
         """Publish rows for good."""
         with self.address.connect(Role.LOADER) as connection:
-            done = publish_rows(connection, layer, rows, valid_from=valid_from)
+            done = publish_rows(connection, layer, rows, valid_from=valid_from, claim=claim)
             connection.commit()
         return done
 
@@ -46,14 +52,19 @@ def publish_rows(
     rows: Sequence[Row] = (),
     *,
     valid_from: datetime | None = None,
+    claim: Claim | None = None,
     load_id: int | None = None,
     apart: Apart | None = None,
 ) -> Publication:
-    """Publish rows in the connection's transaction: these, or those staged under a load."""
+    """Publish rows in the connection's transaction: these, or those staged under a load.
+
+    ``valid_from`` is short for a claim that says no more.
+    """
     if load_id is None:
         load_id = stage_rows(connection, layer_name, rows)
     layer, staged = get_layer(layer_name), f"load_{load_id}"
-    done = publish(connection, layer, staged, load_id=load_id, valid_from=valid_from, apart=apart)
+    claim = claim or Claim(valid_from)
+    done = publish(connection, layer, staged, load_id=load_id, claim=claim, apart=apart)
     connection.execute(
         loads.update()
         .where(loads.c.load_id == load_id)

@@ -27,7 +27,7 @@ from sqlalchemy.dialects.postgresql.psycopg import dialect as psycopg_dialect
 
 from layers.access import Clearance
 from layers.base import Attribute, Layer
-from layers.versions import readable, select_at
+from layers.versions import Versions
 from tiles.labels import label_attributes, label_layer_name, label_points_from
 from tiles.matrix import TileAddress
 
@@ -42,25 +42,28 @@ class TileOptions:
     buffer: int = 64
 
 
-@lru_cache(maxsize=256)
-def tile_statement(layer: Layer, level: Clearance, options: TileOptions) -> str:
+@lru_cache(maxsize=512)
+def tile_statement(read: Versions, options: TileOptions) -> str:
     """The statement of one layer's tile, as psycopg text.
 
-    Parameters: ``z``, ``x``, ``y`` (integers) and ``at`` (aware instant of valid time). One
-    row, one ``bytea``: the encoded layer, empty when no feature touches the tile.
+    Parameters: ``z``, ``x``, ``y`` (integers), ``at`` (aware instant of valid time) and, for a
+    read of earlier belief, ``as_recorded`` (aware instant of recorded time). One row, one
+    ``bytea``: the encoded layer, empty when no feature touches the tile.
     """
-    shapes = _Part(layer.name, layer.tile_attributes_at(level), options.buffer)
-    return _statement(layer, level, options, shapes)
+    layer = read.layer
+    shapes = _Part(layer.name, layer.tile_attributes_at(read.level), options.buffer)
+    return _statement(read, options, shapes)
 
 
-@lru_cache(maxsize=256)
-def label_statement(layer: Layer, level: Clearance, options: TileOptions) -> str:
+@lru_cache(maxsize=512)
+def label_statement(read: Versions, options: TileOptions) -> str:
     """The statement of the label points of an area layer, as ``tile_statement``.
 
     A point has no margin: what lies beyond the edge is in the neighbour.
     """
-    labels = _Part(label_layer_name(layer), label_attributes(layer, level), 0, as_points=True)
-    return _statement(layer, level, options, labels)
+    attributes = label_attributes(read.layer, read.level)
+    labels = _Part(label_layer_name(read.layer), attributes, 0, as_points=True)
+    return _statement(read, options, labels)
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,7 @@ class _Part:
     as_points: bool = False
 
 
-def _statement(layer: Layer, level: Clearance, options: TileOptions, part: _Part) -> str:
-    view = readable(layer, level)
+def _statement(read: Versions, options: TileOptions, part: _Part) -> str:
     z, x, y = (bindparam(name, type_=Integer) for name in "zxy")
     margin: ColumnElement[float] = literal_column(f"margin => {part.buffer / options.extent!r}")
     extent: ColumnElement[int] = literal_column(str(options.extent))
@@ -86,13 +88,15 @@ def _statement(layer: Layer, level: Clearance, options: TileOptions, part: _Part
     def touches_tile(view: TableClause) -> ColumnElement[bool]:
         return view.c.geom_3857.op("&&")(box_and_margin)
 
-    shape = func.ST_PointOnSurface(view.c.geom_3857) if part.as_points else view.c.geom_3857
-    columns: list[ColumnElement[Any]] = [
-        view.c.feature_id,
-        *(view.c[attribute.name] for attribute in part.attributes),
-        func.ST_AsMVTGeom(shape, box, extent, buffer).label("geom"),
-    ]
-    tile = select_at(view, columns, [touches_tile]).subquery("tile")
+    def columns(view: TableClause) -> list[ColumnElement[Any]]:
+        shape = func.ST_PointOnSurface(view.c.geom_3857) if part.as_points else view.c.geom_3857
+        return [
+            view.c.feature_id,
+            *(view.c[attribute.name] for attribute in part.attributes),
+            func.ST_AsMVTGeom(shape, box, extent, buffer).label("geom"),
+        ]
+
+    tile = read.select_at(columns, [touches_tile]).subquery("tile")
     encoded = func.ST_AsMVT(
         literal_column("tile"),
         literal_column(f"'{part.name}'"),
@@ -104,12 +108,25 @@ def _statement(layer: Layer, level: Clearance, options: TileOptions, part: _Part
     return str(statement.compile(dialect=psycopg_dialect()))  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
 
 
+@dataclass(frozen=True)
+class TileTime:
+    """The instants of a tile, both aware.
+
+    Attributes:
+        at: Of valid time.
+        as_recorded: Of recorded time; None is what is believed now.
+    """
+
+    at: datetime
+    as_recorded: datetime | None = None
+
+
 async def render_layer(
     connection: AsyncConnection[Any],
     layer: Layer,
     level: Clearance,
     address: TileAddress,
-    at: datetime,
+    time: TileTime,
     options: TileOptions,
 ) -> bytes:
     """The encoded layer of one tile, empty when nothing of it touches the tile or below minzoom.
@@ -118,16 +135,18 @@ async def render_layer(
 
     Args:
         connection: Logged in as the reader role of ``level``, in autocommit.
-        at: Aware instant of valid time.
     """
     if address.z < layer.minzoom:
         return b""
-    parameters = {"z": address.z, "x": address.x, "y": address.y, "at": at}
-    shapes = await _encoded(connection, tile_statement(layer, level, options), parameters)
+    read = Versions(layer, level, is_earlier_belief=time.as_recorded is not None)
+    parameters: dict[str, Any] = {"z": address.z, "x": address.x, "y": address.y, "at": time.at}
+    if time.as_recorded is not None:
+        parameters["as_recorded"] = time.as_recorded
+    shapes = await _encoded(connection, tile_statement(read, options), parameters)
     has_labels = address.z >= label_points_from(layer) and label_attributes(layer, level)
     if not shapes or not has_labels:
         return shapes
-    return shapes + await _encoded(connection, label_statement(layer, level, options), parameters)
+    return shapes + await _encoded(connection, label_statement(read, options), parameters)
 
 
 async def _encoded(
@@ -143,12 +162,14 @@ async def render_tile(
     layers: tuple[Layer, ...],
     level: Clearance,
     address: TileAddress,
-    at: datetime,
+    time: TileTime,
     options: TileOptions,
 ) -> bytes:
     """One tile of several layers, in the order given.
 
     Encoded layers are joined as they are: a tile is a protobuf message with repeated layers.
     """
-    parts = [await render_layer(connection, layer, level, address, at, options) for layer in layers]
+    parts = [
+        await render_layer(connection, layer, level, address, time, options) for layer in layers
+    ]
     return b"".join(parts)

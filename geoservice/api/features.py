@@ -13,13 +13,17 @@ from starlette.responses import Response
 from geoservice.api.answers import GEOJSON, base_url, cache_control, json_response
 from geoservice.api.parameters import (
     CallerAccess,
+    RequestedAsRecorded,
     RequestedBBox,
     RequestedInterval,
     ServiceDatabase,
+    ServiceSettings,
+    refuse_unsettled_belief,
 )
 from layers.access import Access
 from layers.base import Layer
 from layers.errors import FeatureNotFound
+from layers.feature_history import Step, select_versions, steps_of
 from layers.features import Cursor, FeatureQuery, select_features
 from layers.registry import get_layer
 
@@ -38,13 +42,15 @@ async def items(  # one for each parameter of the standard
     layer: str,
     bbox: RequestedBBox,
     interval: RequestedInterval,
+    as_recorded: RequestedAsRecorded,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Most features of a page")] = 10,
     cursor: Annotated[str | None, Query(max_length=64, description="From a next link")] = None,
 ) -> Response:
     """One page of features, in the order of their ids."""
     found = get_layer(layer, access.level)
     after = Cursor.parse(cursor) if cursor is not None else None
-    query = FeatureQuery(interval=interval, limit=limit, bbox=bbox, after=after)
+    query = FeatureQuery(interval, limit, bbox=bbox, after=after, as_recorded=as_recorded)
+    await refuse_unsettled_belief(database, access, [found], as_recorded)
     async with database.read(access) as connection:
         rows = (
             (await connection.execute(select_features(found, access.level, query))).mappings().all()
@@ -74,10 +80,12 @@ async def item(  # one for each parameter of the standard
     layer: str,
     feature_id: Annotated[int, Path(ge=1, lt=2**53)],
     interval: RequestedInterval,
+    as_recorded: RequestedAsRecorded,
 ) -> Response:
     """One feature as it is, or as it was at ``datetime``; of an interval, its first version."""
     found = get_layer(layer, access.level)
-    query = FeatureQuery(interval=interval, limit=1, feature_id=feature_id)
+    query = FeatureQuery(interval, limit=1, feature_id=feature_id, as_recorded=as_recorded)
+    await refuse_unsettled_belief(database, access, [found], as_recorded)
     async with database.read(access) as connection:
         row = (
             (await connection.execute(select_features(found, access.level, query)))
@@ -87,12 +95,68 @@ async def item(  # one for each parameter of the standard
     if row is None:
         raise FeatureNotFound(layer, feature_id)
     here = f"{base_url(request)}/collections/{layer}"
-    links = [_link(str(request.url), "self"), _link(here, "collection", "application/json")]
+    links = [
+        _link(str(request.url), "self"),
+        _link(here, "collection", "application/json"),
+        _link(f"{here}/items/{feature_id}/history", "version-history", "application/json"),
+    ]
     return json_response(
         _feature(found, access, row) | {"links": links},
         media_type=GEOJSON,
         headers={"Cache-Control": cache_control(access), "Vary": "Authorization"},
     )
+
+
+@router.get("/collections/{layer}/items/{feature_id}/history", summary="History of one feature")
+async def history(
+    request: Request,
+    database: ServiceDatabase,
+    settings: ServiceSettings,
+    access: CallerAccess,
+    layer: str,
+    feature_id: Annotated[int, Path(ge=1, lt=2**53)],
+) -> Response:
+    """What was believed of a feature after each step, and what each step changed."""
+    found = get_layer(layer, access.level)
+    async with database.read(access) as connection:
+        statement = select_versions(found, access.level, feature_id)
+        versions = (await connection.execute(statement)).mappings().all()
+    if not versions:
+        raise FeatureNotFound(layer, feature_id)
+    here = f"{base_url(request)}/collections/{layer}/items/{feature_id}"
+    return json_response(
+        {
+            "feature_id": feature_id,
+            "layer": layer,
+            "steps": [_step(one) for one in steps_of(versions, settings.city.plane_srid)],
+            "links": [
+                _link(str(request.url), "self", "application/json"),
+                _link(here, "latest-version"),
+            ],
+        },
+        headers={"Cache-Control": cache_control(access), "Vary": "Authorization"},
+    )
+
+
+def _step(step: Step) -> Json:
+    return {
+        "recorded_at": step.recorded_at,
+        "change": step.kind.value,
+        "changed": [
+            {"attribute": name, "before": before, "after": after}
+            for name, (before, after) in step.changed.items()
+        ],
+        "moved_m": None if step.moved_m is None else round(step.moved_m, 3),
+        "timeline": [
+            {
+                "type": "Feature",
+                "geometry": orjson.Fragment(period.geometry),
+                "properties": dict(period.attributes),
+                "valid_during": [period.start, period.end],
+            }
+            for period in step.timeline
+        ],
+    }
 
 
 def _feature(layer: Layer, access: Access, row: Mapping[Any, Any]) -> Json:

@@ -7,7 +7,7 @@ which takes longer than they do.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -15,13 +15,16 @@ from fastapi import Depends, Query, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, BeforeValidator
+from sqlalchemy import text
 
 from geoservice.auth import get_access
 from geoservice.db import Database
 from geoservice.settings import Settings
 from layers.access import Access
+from layers.base import Layer
 from layers.errors import InvalidParameter, UnknownParameter
 from layers.extent import BBox, TimeInterval, parse_instant
+from layers.recorded import SETTLED, refuse_unsettled
 
 
 async def refuse_unknown_parameters(request: Request) -> None:
@@ -97,12 +100,40 @@ async def get_instant(
     return parse_instant(datetime_) if datetime_ is not None else None
 
 
-def _plain_number(text: object) -> object:
+async def get_as_recorded(
+    as_recorded: Annotated[
+        str | None,
+        Query(description="RFC 3339 instant of recorded time: what was believed then"),
+    ] = None,
+) -> datetime | None:
+    """The instant of recorded time asked for; None is what is believed now."""
+    return parse_instant(as_recorded, "as_recorded") if as_recorded is not None else None
+
+
+async def refuse_unsettled_belief(
+    database: Database, access: Access, layers: Sequence[Layer], as_recorded: datetime | None
+) -> None:
+    """See that what was believed at an instant can no longer change; before anything is read.
+
+    Raises:
+        InvalidParameter: the instant is ahead of the clock.
+        NotYetSettled: a publication under way may lie before it.
+    """
+    if as_recorded is None:
+        return
+    async with database.read(access) as connection:
+        for layer in layers:
+            parameters = {"layer": layer.name, "as_recorded": as_recorded}
+            found = (await connection.execute(text(SETTLED), parameters)).one()
+            refuse_unsettled(as_recorded, is_ahead=found.is_ahead, is_open=found.is_open)
+
+
+def _plain_number(value: object) -> object:
     """Refuse ``+1``, ``01`` and ``1_0``: a resource has one address."""
-    if isinstance(text, str) and not re.fullmatch("-?(0|[1-9][0-9]*)", text):
+    if isinstance(value, str) and not re.fullmatch("-?(0|[1-9][0-9]*)", value):
         message = "needs a whole number, as 14"
         raise ValueError(message)
-    return text
+    return value
 
 
 PathNumber = Annotated[int, BeforeValidator(_plain_number)]
@@ -111,4 +142,5 @@ ServiceSettings = Annotated[Settings, Depends(get_settings)]
 ServiceDatabase = Annotated[Database, Depends(get_database)]
 RequestedBBox = Annotated[BBox | None, Depends(get_bbox)]
 RequestedInterval = Annotated[TimeInterval, Depends(get_interval)]
+RequestedAsRecorded = Annotated[datetime | None, Depends(get_as_recorded)]
 RequestedInstant = Annotated[datetime | None, Depends(get_instant)]

@@ -14,9 +14,11 @@ from geoservice.api.answers import base_url, cache_control, json_response
 from geoservice.api.parameters import (
     CallerAccess,
     PathNumber,
+    RequestedAsRecorded,
     RequestedInstant,
     ServiceDatabase,
     ServiceSettings,
+    refuse_unsettled_belief,
 )
 from geoservice.api.quick import QuickRoute, no_parameters
 from geoservice.auth import get_access
@@ -28,7 +30,7 @@ from layers.registry import get_layer, layers_at
 from tiles.matrix import TileAddress
 from tiles.style import CityOnMap, map_style
 from tiles.tilejson import tilejson
-from tiles.vector import MEDIA_TYPE, TileOptions, render_tile
+from tiles.vector import MEDIA_TYPE, TileOptions, TileTime, render_tile
 
 router = APIRouter(tags=["Tiles"])
 
@@ -46,6 +48,7 @@ async def tile(  # the address of a tile has four parts
     settings: ServiceSettings,
     access: CallerAccess,
     at: RequestedInstant,
+    as_recorded: RequestedAsRecorded,
     layers: str,
     z: PathNumber,
     x: PathNumber,
@@ -55,17 +58,18 @@ async def tile(  # the address of a tile has four parts
     wanted = _layers(layers, access.level, settings.tiles.max_layers)
     address = TileAddress.within_matrix(z, x, y)
     options = TileOptions(settings.tiles.extent, settings.tiles.buffer)
+    time = TileTime(at or datetime.now(UTC), as_recorded)
+    await refuse_unsettled_belief(database, access, wanted, as_recorded)
     async with database.readers(access).connection() as connection:
-        content = await render_tile(
-            connection, wanted, access.level, address, at or datetime.now(UTC), options
-        )
+        content = await render_tile(connection, wanted, access.level, address, time, options)
     return await _tile_response(request, access, content, settings.tiles.gzip_level)
 
 
 async def _tile_now(request: Request) -> Response:
     state = request.app.state
     access = await get_access(request)
-    return await tile(request, state.database, state.settings, access, None, **request.path_params)
+    database, settings = state.database, state.settings
+    return await tile(request, database, settings, access, None, None, **request.path_params)
 
 
 quick_routes = (

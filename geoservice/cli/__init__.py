@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
-from geoservice.cli import database, keys, layer_pages, loading, sample, serving
+from geoservice.cli import database, keys, layer_pages, loading, loads, sample, serving
 from geoservice.cli.terminal import printable
 from geoservice.logs import configure_logs
 from geoservice.settings import LogSettings
@@ -34,7 +34,7 @@ loading.register(app)
 sample.register(app)
 app.add_typer(database.app, name="db")
 app.add_typer(keys.app, name="keys")
-app.add_typer(loading.loads_app, name="loads")
+app.add_typer(loads.app, name="loads")
 app.add_typer(layer_pages.app, name="layers")
 
 _EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (

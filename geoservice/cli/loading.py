@@ -13,20 +13,15 @@ import yaml
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
-from sqlalchemy import select
 
-from geoservice.cli.terminal import minute, shown, table_console
+from geoservice.cli.terminal import shown
 from geoservice.db import DatabaseAddress
 from geoservice.settings import LoadSettings, Settings
 from layers.errors import InvalidMapping, InvalidParameter, UnreadableSource
 from layers.extent import parse_instant
 from layers.registry import get_layer
-from layers.roles import Role
-from layers.system_tables import loads
 from loaders import LoadOptions, LoadReport, ReadLimits, load
 from loaders.mapping import Mapping, parse_mapping
-
-loads_app = typer.Typer(help="The history of loads.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -69,6 +64,20 @@ def load_command(  # one for each option
             help="RFC 3339 instant since when the rows are true, or date: midnight in the city"
         ),
     ] = None,
+    valid_to: Annotated[
+        str | None,
+        typer.Option(help="With --correct and --valid-from: where the corrected period ends"),
+    ] = None,
+    is_correction: Annotated[
+        bool,
+        typer.Option("--correct", help="The rows correct what was held of the past, all along"),
+    ] = False,
+    is_complete: Annotated[
+        bool,
+        typer.Option(
+            "--complete", help="The files are all there is: what is not in them has ended"
+        ),
+    ] = False,
     source_layer: Annotated[
         str | None, typer.Option("--layer", help="Layer of a file that has several")
     ] = None,
@@ -92,6 +101,9 @@ def load_command(  # one for each option
         mapping=_mapping(map_ or [], set_ or []),
         key=tuple(part.strip() for part in key.split(",")) if key else None,
         valid_from=_since(valid_from, settings.city.time_zone) if valid_from else None,
+        valid_to=_since(valid_to, settings.city.time_zone) if valid_to else None,
+        is_correction=is_correction,
+        is_complete=is_complete,
         source_layer=source_layer,
         on_error="reject" if on_error == "reject" else "quarantine",
         dry_run=dry_run,
@@ -156,9 +168,9 @@ def show_report(console: Console, report: LoadReport) -> None:
         console.print(f"  note         {shown(note)}", highlight=False)
     if report.unmapped:
         console.print(f"  not used     {shown(', '.join(report.unmapped))}")
-    table = Table("read", "new", "changed", "unchanged", "rejected")
-    counts = (report.read, report.new, report.changed, report.unchanged, report.rejected)
-    table.add_row(*(f"{count:,}" for count in counts))
+    counts = report.counts()
+    table = Table(*counts)
+    table.add_row(*(f"{count:,}" for count in counts.values()))
     console.print(table)
     for reason, count in report.reasons.most_common():
         console.print(f"  [red]{count:,}[/] {shown(reason)}", highlight=False)
@@ -193,29 +205,3 @@ def _read_yaml(path: Path) -> object:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         message = f"{path.name}: cannot be read as a YAML mapping"
         raise InvalidMapping(message) from error
-
-
-@loads_app.command("list")
-def list_loads(
-    layer: Annotated[str | None, typer.Option(help="Only loads of this layer")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 20,
-) -> None:
-    """List the newest loads."""
-    statement = select(loads).order_by(loads.c.load_id.desc()).limit(limit)
-    if layer is not None:
-        statement = statement.where(loads.c.layer == get_layer(layer).name)
-    with DatabaseAddress(Settings.read().database).connect(Role.LOADER) as connection:
-        rows = connection.execute(statement).mappings().all()
-    table = Table("load", "layer", "files", "state", "recorded at", "counts")
-    for row in rows:
-        counts = row["counts"] or {}
-        table.add_row(
-            str(row["load_id"]),
-            row["layer"],
-            shown(", ".join(row["source"].get("files", []))),
-            row["state"],
-            minute(row["recorded_at"]),
-            ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)
-            or shown(row["message"] or ""),
-        )
-    table_console().print(table)

@@ -17,7 +17,7 @@ from layers.roles import Role
 from tests.conftest import KeyMaker
 from tests.support import City, facility, parcel, pipe
 from tiles.matrix import TileAddress
-from tiles.vector import TileOptions, render_layer
+from tiles.vector import TileOptions, TileTime, render_layer
 
 WEB_MERCATOR = morecantile.tms.get("WebMercatorQuad")
 
@@ -88,7 +88,7 @@ def test_tiles_come_from_a_prepared_statement_with_one_plan(city: City) -> None:
         url = city.address.libpq_url(Role.READ_PUBLIC)
         async with await AsyncConnection.connect(url, autocommit=True) as connection:
             for _ in range(10):
-                now = datetime.now(UTC)
+                now = TileTime(datetime.now(UTC))
                 await render_layer(
                     connection, get_layer("roads"), Clearance.PUBLIC, address, now, TileOptions()
                 )

@@ -15,9 +15,9 @@ import pytest
 import shapely
 
 from layers.errors import UnreadableSource
+from loaders.datasets import prepare
 from loaders.options import LoadOptions, ReadLimits
 from loaders.reader import read
-from loaders.sources import prepare
 from tests.unit.loaders.conftest import SHENZHEN, Reader
 
 SQUARES = [shapely.box(114 + n * 0.001, 22.5, 114.0005 + n * 0.001, 22.5005) for n in range(4)]
@@ -213,9 +213,9 @@ def test_a_table_out_of_all_bounds_is_told(
 def test_a_file_that_is_changed_while_it_is_read_is_refused(tmp_path: Path) -> None:
     path = square_file(tmp_path / "a.geojson")
     options = LoadOptions(SHENZHEN)
-    source = prepare(path, options, tmp_path)
+    (source,) = prepare(path, options, tmp_path)
 
-    with read(source, options.limits, None) as features:
+    with read(source, options.limits) as features:
         square_file(path, code="another")
         with pytest.raises(UnreadableSource, match="changed while it was read"):
             list(features.batches)

@@ -47,11 +47,14 @@ def test_a_maker_stops_when_nobody_takes() -> None:
 
 
 def test_a_report_accounts_for_every_row() -> None:
-    report = LoadReport(1, "roads", (), read=4, new=1, changed=1, unchanged=1, rejected=1)
+    report = LoadReport(
+        1, "roads", (), read=4, new=1, changed=1, unchanged=1, vanished=2, rejected=1
+    )
 
-    assert report.counts() == {"read": 4, "new": 1, "changed": 1, "unchanged": 1, "rejected": 1}
+    counts = {"read": 4, "new": 1, "changed": 1, "unchanged": 1, "vanished": 2, "rejected": 1}
+    assert counts == report.counts()
     with pytest.raises(AssertionError, match="5 rows were read but 4 are accounted for"):
-        LoadReport(1, "roads", (), read=5, new=1, changed=1, unchanged=1, rejected=1)
+        LoadReport(1, "roads", (), read=5, new=1, changed=1, unchanged=1, vanished=0, rejected=1)
 
 
 def test_a_reason_names_its_column() -> None:

@@ -108,14 +108,29 @@ def test_a_zipped_shapefile_is_read(tmp_path: Path, read_rows: Reader) -> None:
     assert list(outcome.reports[0].sha256) == ["a.zip"]
 
 
-def test_a_zip_of_several_data_sets_is_refused_with_their_names(
+def test_data_sets_of_a_zip_that_fit_are_one_load_and_the_others_are_named(
+    tmp_path: Path, read_rows: Reader
+) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("东/one.csv", "name,lon,lat\n一,114.0,22.5\n")
+        archive.writestr("西/two.csv", "name,lon,lat\n二,114.1,22.6\n")
+        archive.writestr("readme.csv", "title\nnothing\n")
+
+    outcome = read_rows("facilities", tmp_path / "a.zip", crs="EPSG:4490")
+
+    assert ["一", "二"] == outcome.values("name")
+    assert ["a.zip/东/one.csv", "a.zip/西/two.csv"] == [r.name for r in outcome.reports]
+    assert ("not read, because it does not fit: a.zip/readme.csv",) == outcome.reports[0].notes
+
+
+def test_a_zip_of_which_nothing_fits_is_refused_with_its_names(
     tmp_path: Path, read_rows: Reader
 ) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("one.csv", "a")
         archive.writestr("two.csv", "a")
 
-    with pytest.raises(UnreadableSource, match=r"one\.csv, two\.csv"):
+    with pytest.raises(UnreadableSource, match=r"one\.csv, a\.zip/two\.csv"):
         read_rows("facilities", tmp_path / "a.zip")
 
 

@@ -1,0 +1,124 @@
+"""Deleting for good what a load brought: for what should never have been held.
+
+Everything else in this service closes versions and keeps them. A purge deletes them, as the law may
+demand of personal data or of a wrong classification. What remains is a tombstone: how many versions
+there were, a hash of them, who is told why, and when.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, select, text, update
+
+from layers.base import Layer
+from layers.errors import CannotPurge, LoadNotFound
+from layers.registry import get_layer
+from layers.rewrite import lock_layer
+from layers.system_tables import findings, loads, quarantine
+from layers.tables import SCHEMA, past_name
+
+
+@dataclass(frozen=True)
+class Tombstone:
+    """What is left of a purged load.
+
+    Attributes:
+        versions: How many versions were deleted.
+        rejected: How many rows of quarantine were.
+        digest: SHA-256 over the text of the versions in the order of features and times.
+        reason: Why, as the operator said.
+        purged_at: When.
+    """
+
+    versions: int
+    rejected: int
+    digest: str
+    reason: str
+    purged_at: datetime
+
+    def as_json(self) -> dict[str, object]:
+        """A plain dictionary."""
+        return {
+            "versions": self.versions,
+            "rejected": self.rejected,
+            "digest": self.digest,
+            "reason": self.reason,
+            "purged_at": self.purged_at.isoformat(),
+        }
+
+
+def purge_load(connection: Connection, load_id: int, reason: str) -> Tombstone:
+    """Delete what a load brought, inside the caller's open transaction.
+
+    Args:
+        connection: Of the loader role; committing it is the caller's.
+
+    Raises:
+        LoadNotFound: there is no such load, or it is under way.
+        CannotPurge: something of it is still held, or a later load carried on what it brought.
+        LoadInProgress: a publication of the layer did not end in time.
+    """
+    load = connection.execute(select(loads).where(loads.c.load_id == load_id)).one_or_none()
+    if load is None or load.state == "staging":
+        raise LoadNotFound(load_id, "there is no such load, or it is under way")
+    if load.state == "purged":
+        raise CannotPurge(load_id, "it has been purged already")
+    layer = get_layer(load.layer)
+    lock_layer(connection, layer.name)
+    _refuse_what_is_in_use(connection, layer, load)
+    past = f"{SCHEMA}.{past_name(layer)}"
+    digest, versions = connection.execute(
+        text(
+            f"SELECT encode(sha256(convert_to(coalesce(string_agg(v.line, E'\\n' ORDER BY v.line), "
+            f"''), 'UTF8')), 'hex'), count(*) "
+            f"FROM (SELECT CAST(p AS text) AS line FROM {past} p WHERE load_id = :load_id) v"
+        ),
+        {"load_id": load_id},
+    ).one()
+    connection.execute(text(f"DELETE FROM {past} WHERE load_id = :load_id"), {"load_id": load_id})
+    rejected = connection.execute(
+        quarantine.delete().where(quarantine.c.load_id == load_id)
+    ).rowcount
+    connection.execute(findings.delete().where(findings.c.load_id == load_id))
+    purged_at = connection.execute(select(func.clock_timestamp())).scalar_one()
+    tombstone = Tombstone(versions, rejected, digest, reason, purged_at)
+    connection.execute(
+        update(loads)
+        .where(loads.c.load_id == load_id)
+        .values(state="purged", purge=tombstone.as_json(), source={"files": []})
+    )
+    return tombstone
+
+
+def _refuse_what_is_in_use(connection: Connection, layer: Layer, load: Any) -> None:
+    held, past = f"{SCHEMA}.{layer.name}", f"{SCHEMA}.{past_name(layer)}"
+    of_load = {"load_id": load.load_id}
+    count = connection.execute(
+        text(f"SELECT count(*) FROM {held} WHERE load_id = :load_id"), of_load
+    ).scalar_one()
+    if count:
+        message = f"{count} versions of it are held; undo it first: geoservice loads undo"
+        raise CannotPurge(load.load_id, f"{message} {load.load_id}")
+    # A later version of a feature may have taken attributes over that its file did not mention.
+    later = connection.execute(
+        text(
+            f"""
+            SELECT DISTINCT l.load_id
+            FROM {past} p
+            JOIN (SELECT DISTINCT feature_id FROM {past} WHERE load_id = :load_id) f
+                USING (feature_id)
+            JOIN {SCHEMA}.loads l ON l.load_id = p.load_id
+            WHERE l.recorded_at > :recorded_at AND l.state = 'published'
+            ORDER BY 1"""
+        ),
+        {**of_load, "recorded_at": load.recorded_at},
+    ).scalars()
+    named = ", ".join(str(number) for number in later)
+    if named:
+        reason = (
+            f"later loads changed its features and may hold what it brought; purge first: {named}"
+        )
+        raise CannotPurge(load.load_id, reason)

@@ -1,0 +1,371 @@
+"""Formats beyond shapefile, GeoPackage, GeoJSON and CSV: files written here, compared as read."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import geopandas
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pyogrio
+import pytest
+import shapely
+
+from layers.errors import UnreadableSource
+from tests.unit.loaders.access_files import Table, write_access
+from tests.unit.loaders.conftest import Reader
+
+POINTS = [shapely.Point(114 + n * 0.01, 22.5) for n in range(3)]
+NAMES = ["图书馆", "体育馆", "停车场"]
+
+
+def write(path: Path, driver: str, geometries: list[Any], **options: Any) -> Path:
+    """Features of a text and a geometry, EPSG:4490 unless another is given."""
+    names = [NAMES[n % 3] for n in range(len(geometries))]
+    table = pa.table({"name": names, "geometry": shapely.to_wkb(geometries)})
+    options = {"crs": "EPSG:4490", "geometry_type": "Unknown", **options}
+    pyogrio.write_arrow(table, path, driver=driver, geometry_name="geometry", **options)
+    return path
+
+
+def zipped(folder: Path, path: Path) -> Path:
+    """A folder as an archive."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(folder.rglob("*")):
+            archive.write(file, file.relative_to(folder.parent))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("file", "driver"),
+    [
+        ("a.fgb", "FlatGeobuf"),
+        ("a.gml", "GML"),
+        ("a.gdb", "OpenFileGDB"),
+        ("a.geojsonl", "GeoJSONSeq"),
+        ("a.geojsons", "GeoJSONSeq"),
+        ("a.ndjson", "GeoJSONSeq"),
+        ("a.jsonl", "GeoJSONSeq"),
+    ],
+)
+def test_what_gdal_writes_is_read_back(
+    tmp_path: Path, read_rows: Reader, file: str, driver: str
+) -> None:
+    crs = "EPSG:4326" if driver == "GeoJSONSeq" else "EPSG:4490"
+    path = write(tmp_path / file, driver, POINTS, crs=crs, geometry_type="Point")
+
+    outcome = read_rows("facilities", path)
+
+    # A FlatGeobuf is in the order of its index.
+    found = dict(zip(outcome.values("name"), outcome.geometries, strict=True))
+    assert shapely.equals_exact(POINTS, [found[name] for name in NAMES], 1e-9).all()
+
+
+def test_xml_is_gml_only_where_it_says_so(tmp_path: Path, read_rows: Reader) -> None:
+    path = write(tmp_path / "a.gml", "GML", POINTS, geometry_type="Point")
+    shutil.copy(path, tmp_path / "a.xml")
+    (tmp_path / "b.xml").write_text("<catalogue><item/></catalogue>")
+
+    assert NAMES == read_rows("facilities", tmp_path / "a.xml").values("name")
+    with pytest.raises(UnreadableSource, match="names no GML"):
+        read_rows("facilities", tmp_path / "b.xml")
+
+
+def test_nothing_is_written_beside_a_gml_file(tmp_path: Path, read_rows: Reader) -> None:
+    path = write(tmp_path / "a.gml", "GML", POINTS, geometry_type="Point")
+    before = set(tmp_path.iterdir())
+
+    read_rows("facilities", path)
+
+    assert set(tmp_path.iterdir()) - before <= {tmp_path / "private"}
+
+
+def test_a_zipped_geodatabase_is_read(tmp_path: Path, read_rows: Reader) -> None:
+    folder = write(tmp_path / "成果.gdb", "OpenFileGDB", POINTS, geometry_type="Point")
+
+    outcome = read_rows("facilities", zipped(folder, tmp_path / "a.zip"))
+
+    assert NAMES == outcome.values("name")
+    assert ["a.zip"] == list(outcome.reports[0].sha256)
+
+
+def test_curves_of_a_flatgeobuf_are_made_straight(tmp_path: Path, read_rows: Reader) -> None:
+    ring = "114 22.5, 114.001 22.501, 114.002 22.5, 114.001 22.499, 114 22.5"
+    table = tmp_path / "source.csv"
+    table.write_text(f'code,WKT\nA,"CURVEPOLYGON (CIRCULARSTRING ({ring}))"\n')
+    _, read = pyogrio.read_arrow(table, columns=["code"])
+    options = {"geometry_type": "Unknown", "crs": "EPSG:4490"}
+    written = {"driver": "FlatGeobuf", "geometry_name": "wkb_geometry", **options}
+    pyogrio.write_arrow(read, tmp_path / "a.fgb", **written)
+
+    outcome = read_rows("parcels", tmp_path / "a.fgb")
+
+    disc = shapely.Point(114.001, 22.5).buffer(0.001, quad_segs=90)
+    (found,) = outcome.geometries
+    assert 1e-4 > shapely.symmetric_difference(found, disc).area / disc.area
+
+
+@pytest.mark.parametrize("lines", [1, 3])
+def test_a_broken_line_of_json_refuses_the_file(
+    tmp_path: Path, read_rows: Reader, lines: int
+) -> None:
+    path = write(tmp_path / "a.geojsonl", "GeoJSONSeq", POINTS, crs="EPSG:4326")  # GDAL is silent
+    whole = path.read_text().splitlines()
+    whole[lines - 1] = whole[lines - 1][:-20]
+    path.write_text("\n".join(whole))
+
+    with pytest.raises(UnreadableSource, match="only . of 3 records"):
+        read_rows("facilities", path)
+
+
+@pytest.mark.parametrize("encoding", ["WKB", "geoarrow"])
+@pytest.mark.parametrize("crs", ["EPSG:4547", "EPSG:4490"])
+def test_geoparquet_is_read_in_all_its_encodings(
+    tmp_path: Path, read_rows: Reader, encoding: Any, crs: str
+) -> None:
+    frame = geopandas.GeoDataFrame({"name": NAMES}, geometry=POINTS, crs="EPSG:4490").to_crs(crs)
+    frame.to_parquet(tmp_path / "a.parquet", geometry_encoding=encoding)
+
+    outcome = read_rows("facilities", tmp_path / "a.parquet")
+
+    assert NAMES == outcome.values("name")
+    assert shapely.equals_exact(POINTS, outcome.geometries, 1e-8).all()
+    assert crs == outcome.reports[0].crs
+
+
+AREAS = [
+    "MULTIPOLYGON (((114 22.5, 114.1 22.5, 114.1 22.6, 114 22.5), "
+    "(114.05 22.51, 114.06 22.51, 114.06 22.52, 114.05 22.51)))",
+    None,
+    "MULTIPOLYGON (((114 22.5, 114.01 22.5, 114.01 22.51, 114 22.5)), "
+    "((114.2 22.5, 114.3 22.5, 114.3 22.6, 114.2 22.5)))",
+]
+
+
+def test_native_areas_of_several_parts_with_holes_and_nulls_are_read(
+    tmp_path: Path, read_rows: Reader
+) -> None:
+    areas = shapely.from_wkt(AREAS)
+    frame = geopandas.GeoDataFrame({"code": list("abc")}, geometry=areas, crs="EPSG:4490")
+    frame.to_parquet(tmp_path / "a.geoparquet", geometry_encoding="geoarrow")
+
+    outcome = read_rows("parcels", tmp_path / "a.geoparquet")
+
+    assert ["a", "c"] == outcome.values("code")
+    assert {"no_geometry": 1} == outcome.reasons
+    assert shapely.equals(outcome.geometries, [areas[0], areas[2]]).all()
+
+
+def geoparquet(path: Path, crs: object, **more: object) -> Path:
+    """GeoParquet of points whose column states a system, or none where ``crs`` is ``...``."""
+    column: dict[str, object] = {"encoding": "WKB", "geometry_types": ["Point"]}
+    if crs is not ...:
+        column["crs"] = crs
+    about = {"version": "1.1.0", "primary_column": "geom", "columns": {"geom": column, **more}}
+    wkb = shapely.to_wkb(POINTS)
+    table = pa.table({"name": NAMES, "geom": wkb, "site": wkb})
+    pq.write_table(table.replace_schema_metadata({"geo": json.dumps(about)}), path)
+    return path
+
+
+def test_geoparquet_without_a_system_is_crs84_and_with_null_is_unknown(
+    tmp_path: Path, read_rows: Reader
+) -> None:
+    stated = read_rows("facilities", geoparquet(tmp_path / "a.parquet", ...))
+
+    assert "OGC:CRS84" == stated.reports[0].crs
+    with pytest.raises(Exception, match="name it with --crs"):
+        read_rows("facilities", geoparquet(tmp_path / "b.parquet", None))
+
+
+def test_of_several_geometry_columns_the_primary_one_is_read(
+    tmp_path: Path, read_rows: Reader
+) -> None:
+    other = {"encoding": "WKB", "geometry_types": ["Point"]}
+    path = geoparquet(tmp_path / "a.parquet", ..., site=other)
+
+    outcome = read_rows("facilities", path)
+
+    assert "site" not in outcome.reports[0].unmapped
+    assert any("primary column geom" in note for note in outcome.reports[0].notes)
+
+
+def test_parquet_without_geometries_is_a_table(tmp_path: Path, read_rows: Reader) -> None:
+    table = pa.table({"name": NAMES, "lon": [114.0, 114.01, 114.02], "lat": [22.5] * 3})
+    pq.write_table(table, tmp_path / "a.parquet")
+
+    outcome = read_rows("facilities", tmp_path / "a.parquet", crs="EPSG:4490")
+
+    assert NAMES == outcome.values("name")
+    assert shapely.equals_exact(POINTS, outcome.geometries, 1e-9).all()
+
+
+@pytest.mark.parametrize("change", [b"PAR1noise", b""])
+def test_parquet_that_is_none_or_cut_short_is_refused(
+    tmp_path: Path, read_rows: Reader, change: bytes
+) -> None:
+    path = geoparquet(tmp_path / "a.parquet", ...)
+    path.write_bytes(change or path.read_bytes()[:-50])
+
+    with pytest.raises(UnreadableSource, match="no Parquet file, or one cut short"):
+        read_rows("facilities", path)
+
+
+def workbook(path: Path) -> Path:
+    """Two titles, a header of two rows with merged cells, X as northing, an empty row, a sheet."""
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.title = "管点"
+    sheet.append(["某路给水管点成果表"])
+    sheet.merge_cells("A1:E1")
+    sheet.append(["物探点号", "坐标(m)", None, "地面高程", "建设年代"])
+    sheet.merge_cells("B2:C2")
+    sheet.append([None, "X", "Y", None, None])
+    sheet.append([1001, 2493941.245741, 505955.846174, 12.5, date(2016, 8, 30)])
+    sheet.append([None] * 5)
+    sheet.append(["JS2", 2493951.5, 505965.5, 12.25, "2016年8月"])
+    book.create_sheet("说明")
+    book.save(path)
+    return path
+
+
+def test_a_sheet_is_read_below_its_header_whatever_stands_above(
+    tmp_path: Path, read_rows: Reader
+) -> None:
+    path = workbook(tmp_path / "a.xlsx")
+
+    outcome = read_rows("pipeline_nodes", path, crs="EPSG:4547")
+
+    assert ["1001", "JS2"] == outcome.values("code")
+    assert [12.5, 12.25] == outcome.values("ground_elevation_m")
+    assert [date(2016, 8, 30), date(2016, 8, 1)] == outcome.values("installed_on")
+    assert outcome.geometries[0].equals_exact(shapely.Point(114.0579, 22.5431, 12.5), 1e-8)
+    assert "its header is row 3" in outcome.reports[0].notes
+
+
+def test_wkt_of_a_sheet_is_its_geometry(tmp_path: Path, read_rows: Reader) -> None:
+    book = openpyxl.Workbook()
+    book.active.append(["宗地代码", "WKT"])
+    code = "440303001002GB00001"
+    book.active.append([code, "POLYGON ((114 22.5, 114.01 22.5, 114.01 22.51, 114 22.5))"])
+    book.save(tmp_path / "a.xlsx")
+
+    outcome = read_rows("parcels", tmp_path / "a.xlsx", crs="EPSG:4490")
+
+    assert [code] == outcome.values("code")
+    assert 1 == outcome.accepted.num_rows
+
+
+def test_a_sheet_of_several_must_be_named(tmp_path: Path, read_rows: Reader) -> None:
+    path = workbook(tmp_path / "a.xlsx")
+    book = openpyxl.load_workbook(path)
+    book["说明"].append(["项目", "内容"])
+    book["说明"].append(["坐标系", "CGCS2000"])
+    book.save(path)
+
+    with pytest.raises(UnreadableSource, match="管点, 说明"):
+        read_rows("pipeline_nodes", path, crs="EPSG:4547")
+    named = read_rows("pipeline_nodes", path, crs="EPSG:4547", source_layer="管点")
+    fitting = read_rows("pipeline_nodes", path, crs="EPSG:4547", source_layer="*")
+
+    assert ["1001", "JS2"] == named.values("code") == fitting.values("code")
+    assert "a.xlsx:说明" in fitting.reports[0].notes[0]
+
+
+@pytest.mark.parametrize("file", ["a.xlsx", "a.xls", "a.ods", "a.mdb", "a.accdb", "a.dbf", "a.dxf"])
+def test_noise_is_refused(tmp_path: Path, read_rows: Reader, file: str) -> None:
+    (tmp_path / file).write_bytes(b"\x00\xffnoise" * 1000)
+
+    with pytest.raises(UnreadableSource):
+        read_rows("facilities", tmp_path / file)
+
+
+def test_a_table_of_an_access_database_is_read(tmp_path: Path, read_rows: Reader) -> None:
+    columns = {"Exp_No": str, "X": float, "Y": float, "High": float, "MDate": date, "有效": bool}
+    rows = [
+        ("JS1", 2493941.245741, 505955.846174, 12.5, date(2016, 8, 30), True),
+        ("JS2", 2493951.5, 505965.5, None, None, False),
+        *((f"P{n}", 2493951.5, 505965.5 + n, 0.5, None, False) for n in range(200)),
+    ]
+    tables: dict[str, Table] = {"JSPoint": (columns, rows), "说明": ({"Note": str}, [("x",)])}
+    path = write_access(tmp_path / "a.mdb", tables)
+
+    outcome = read_rows("pipeline_nodes", path, crs="EPSG:4547", source_layer="JSPoint")
+
+    assert 202 == outcome.accepted.num_rows
+    assert ["JS1", "JS2", "P0"] == outcome.values("code")[:3]
+    assert [12.5, None, 0.5] == outcome.values("ground_elevation_m")[:3]
+    assert [date(2016, 8, 30), None] == outcome.values("installed_on")[:2]
+    assert outcome.geometries[0].equals_exact(shapely.Point(114.0579, 22.5431, 12.5), 1e-8)
+
+
+def test_a_damaged_access_database_is_refused(tmp_path: Path, read_rows: Reader) -> None:
+    rows = [(f"P{n}", 2493951.5, 505965.5 + n) for n in range(500)]
+    columns = {"Exp_No": str, "X": float, "Y": float}
+    path = write_access(tmp_path / "a.mdb", {"JSPoint": (columns, rows)})
+    path.write_bytes(path.read_bytes()[:-8192])
+
+    with pytest.raises(UnreadableSource, match="of 500 records"):
+        read_rows("pipeline_nodes", path, crs="EPSG:4547")
+
+
+def test_a_dbf_alone_is_a_table(tmp_path: Path, read_rows: Reader) -> None:
+    table = pa.table(
+        {
+            "物探点号": ["YS1", "YS2"],
+            "X": [2493941.245741, 2493951.5],
+            "Y": [505955.846174, 505965.5],
+        }
+    )
+    pyogrio.write_arrow(
+        table, tmp_path / "a.dbf", driver="ESRI Shapefile", encoding="GBK", geometry_type=None
+    )
+
+    outcome = read_rows("pipeline_nodes", tmp_path / "a.dbf", crs="EPSG:4547")
+
+    assert ["YS1", "YS2"] == outcome.values("code")
+    assert outcome.geometries[0].equals_exact(shapely.Point(114.0579, 22.5431, 0), 1e-7)
+
+
+def test_a_folder_of_shapefiles_is_one_load(tmp_path: Path, read_rows: Reader) -> None:
+    folder = tmp_path / "成果"
+    for name in ("a", "b"):
+        (folder / name).mkdir(parents=True)
+        write(folder / name / f"{name}.shp", "ESRI Shapefile", POINTS, geometry_type="Point")
+    lines = [shapely.LineString([(114, 22.5), (114.1, 22.6)])]
+    write(folder / "c.shp", "ESRI Shapefile", lines, geometry_type="LineString")
+
+    outcome = read_rows("facilities", folder)
+
+    assert [*NAMES, *NAMES] == outcome.values("name")
+    assert ["成果/a/a.shp", "成果/b/b.shp"] == [r.name for r in outcome.reports]
+    assert "c.shp" in outcome.reports[0].notes[-1]
+
+
+def test_all_layers_that_fit_are_one_load(tmp_path: Path, read_rows: Reader) -> None:
+    path = write(tmp_path / "a.gpkg", "GPKG", POINTS, layer="north", geometry_type="Point")
+    write(path, "GPKG", POINTS, layer="south", geometry_type="Point")
+    lines = [shapely.LineString([(114, 22.5), (114.1, 22.6)])]
+    write(path, "GPKG", lines, layer="roads", geometry_type="LineString")
+
+    outcome = read_rows("facilities", path, source_layer="*")
+
+    assert ["a.gpkg:north", "a.gpkg:south"] == [report.name for report in outcome.reports]
+    assert 6 == outcome.read
+    assert "a.gpkg:roads" in outcome.reports[0].notes[0]
+
+
+@pytest.mark.parametrize("file", ["a.tar", "a.tar.gz", "a.7z", "a.rar", "a.tgz"])
+def test_archives_of_other_kinds_are_refused_with_what_to_do(
+    tmp_path: Path, read_rows: Reader, file: str
+) -> None:
+    (tmp_path / file).write_bytes(b"x")
+
+    with pytest.raises(UnreadableSource, match="unpack the"):
+        read_rows("facilities", tmp_path / file)
