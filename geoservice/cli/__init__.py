@@ -14,7 +14,16 @@ import typer
 from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
-from geoservice.cli import database, keys, layer_pages, loading, loads, sample, serving
+from geoservice.cli import (
+    database,
+    keys,
+    layer_pages,
+    loading,
+    loads,
+    quarantine,
+    sample,
+    serving,
+)
 from geoservice.cli.terminal import printable
 from geoservice.logs import configure_logs
 from geoservice.settings import LogSettings
@@ -35,6 +44,7 @@ sample.register(app)
 app.add_typer(database.app, name="db")
 app.add_typer(keys.app, name="keys")
 app.add_typer(loads.app, name="loads")
+app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(layer_pages.app, name="layers")
 
 _EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (

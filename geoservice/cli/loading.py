@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from geoservice.cli.findings import Outputs, checks_of, show_warnings, strict_rules
 from geoservice.cli.terminal import shown
 from geoservice.db import DatabaseAddress
 from geoservice.settings import LoadSettings, Settings
@@ -22,6 +23,7 @@ from layers.extent import parse_instant
 from layers.registry import get_layer
 from loaders import LoadOptions, LoadReport, ReadLimits, load
 from loaders.mapping import Mapping, parse_mapping
+from loaders.rules import parse_thresholds
 
 
 def register(app: typer.Typer) -> None:
@@ -85,6 +87,21 @@ def load_command(  # one for each option
         str, typer.Option(help="quarantine: keep bad rows aside; reject: refuse the whole load")
     ] = "quarantine",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing")] = False,
+    checks: Annotated[
+        str, typer.Option(help="all; rows: leave out what compares rows with each other")
+    ] = "all",
+    strict: Annotated[
+        list[str] | None, typer.Option(help="A rule of rows whose breach rejects the row")
+    ] = None,
+    threshold: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE: where a rule begins to find fault")
+    ] = None,
+    findings: Annotated[
+        Path | None, typer.Option(help="Write what was found to FILE.json or FILE.geojson")
+    ] = None,
+    report_page: Annotated[
+        Path | None, typer.Option("--report", help="Write a page with a map to FILE.html")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON")] = False,
 ) -> None:
     """Load files into a layer: one transaction, nothing half done; twice changes nothing."""
@@ -92,13 +109,14 @@ def load_command(  # one for each option
     found = get_layer(layer)
     if on_error not in ("quarantine", "reject"):
         raise InvalidParameter("on_error", on_error, "is quarantine or reject")
+    outputs = Outputs(findings, report_page)
     for path in files:
         _check_name(path)
     options = LoadOptions(
         city=settings.city.frame(),
         crs=crs,
         encoding=encoding,
-        mapping=_mapping(map_ or [], set_ or []),
+        mapping=mapping_of(map_ or [], set_ or []),
         key=tuple(part.strip() for part in key.split(",")) if key else None,
         valid_from=_since(valid_from, settings.city.time_zone) if valid_from else None,
         valid_to=_since(valid_to, settings.city.time_zone) if valid_to else None,
@@ -108,6 +126,9 @@ def load_command(  # one for each option
         on_error="reject" if on_error == "reject" else "quarantine",
         dry_run=dry_run,
         limits=read_limits(settings.load),
+        checks=checks_of(checks),
+        strict=strict_rules(strict or []),
+        thresholds=parse_thresholds(threshold or []),
     )
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
@@ -116,6 +137,7 @@ def load_command(  # one for each option
         DatabaseAddress(settings.database).connect_loader() as connections,
     ):
         report = load(connections, found, files, options, _Bars(progress))
+        outputs.write(report, connections.sql, options.city)
     if as_json:
         print(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2).decode())  # for scripts
     else:
@@ -176,9 +198,10 @@ def show_report(console: Console, report: LoadReport) -> None:
         console.print(f"  [red]{count:,}[/] {shown(reason)}", highlight=False)
     for example in report.examples:
         console.print(f"    row {example.row}: {shown(example.reason)}", highlight=False)
+    show_warnings(console, report)
 
 
-def _mapping(maps: list[str], constants: list[str]) -> Mapping:
+def mapping_of(maps: list[str], constants: list[str]) -> Mapping:
     """The mapping that the options describe, files first, single pairs over them."""
     document: dict[str, dict[str, Any]] = {"columns": {}, "values": {}, "constants": {}}
     for one in maps:
