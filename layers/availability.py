@@ -22,6 +22,7 @@ from typing import Any, Protocol
 from pyproj import Geod
 
 from layers.access import Clearance
+from layers.availability_then import facility_then_statement, nearest_then_statement
 from layers.base import TILE_SRID
 from layers.facilities import LAYER as FACILITIES
 from layers.observations import STALE_FACTOR, Freshness, Status, derived_status
@@ -69,6 +70,7 @@ class NearestQuery:
         lat: Latitude in degrees.
         radius_m: Geodesic metres, inclusive.
         at: Aware instant for which figures are judged.
+        then: What the present does not answer: facilities and figures as they were at ``at``.
         kind: Only facilities of this kind.
         min_available: Only facilities with a figure that is not expired and at least this large.
         open_at: Only facilities known to be open at this aware instant.
@@ -82,6 +84,18 @@ class NearestQuery:
     kind: str | None = None
     min_available: int | None = None
     open_at: datetime | None = None
+    then: Then | None = None
+
+
+@dataclass(frozen=True)
+class Then:
+    """That another instant than the present is asked for.
+
+    Attributes:
+        as_recorded: What was believed at this aware instant; None is what is believed now.
+    """
+
+    as_recorded: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -119,9 +133,7 @@ async def nearest_available(
         At most ``query.limit`` facilities ordered by (distance_m, feature_id).
     """
     columns = _columns(level)
-    statement = nearest_statement(
-        level, by_kind=query.kind is not None, enough_free=query.min_available is not None
-    )
+    statement = _nearest(level, query)
     wanted = query.limit + max(SPARE, query.limit // 8)
     while True:
         rows = await _fetch(connection, statement, nearest_parameters(query, wanted))
@@ -133,16 +145,38 @@ async def nearest_available(
         wanted *= 4
 
 
+def _nearest(level: Clearance, query: NearestQuery) -> str:
+    """The statement of a search."""
+    by_kind = query.kind is not None
+    if query.then is None:
+        enough_free = query.min_available is not None
+        return nearest_statement(level, by_kind=by_kind, enough_free=enough_free)
+    is_earlier_belief = query.then.as_recorded is not None
+    return nearest_then_statement(level, by_kind=by_kind, is_earlier_belief=is_earlier_belief)
+
+
 async def facility_status(
     connection: ReadConnection,
     level: Clearance,
     feature_id: int,
     at: datetime,
     is_open: OpeningHours,
+    then: Then | None = None,
 ) -> FacilityStatus | None:
-    """One facility with what is known of it, or None if there is none at that instant."""
-    statement = _statement("facility", level)
-    rows = await _fetch(connection, statement, {"feature_id": feature_id, "at": at})
+    """One facility with what is known of it, or None if there is none at that instant.
+
+    Args:
+        then: As in ``NearestQuery``.
+    """
+    parameters: dict[str, Any] = {"feature_id": feature_id, "at": at}
+    if then is None:
+        statement = _statement("facility", level)
+    else:
+        is_earlier_belief = then.as_recorded is not None
+        statement = facility_then_statement(level, is_earlier_belief=is_earlier_belief)
+        if is_earlier_belief:
+            parameters["as_recorded"] = then.as_recorded
+    rows = await _fetch(connection, statement, parameters)
     if not rows:
         return None
     return _facility(_columns(level), rows[0], at, lambda hours: is_open(hours, at))
@@ -174,8 +208,20 @@ def _nearest_first(
     if query.open_at is not None:
         at, hours = query.open_at, columns.opening_hours
         ranked = [one for one in ranked if is_open(one[2][hours], at) is True]
+    if query.then is not None and query.min_available is not None:
+        # The figures of then are found after the places; those of now are among the conditions.
+        ranked = [one for one in ranked if _has_free(columns, one[2], query)]
     ranked.sort(key=lambda one: one[:2])
     return ranked[: query.limit]
+
+
+def _has_free(columns: _Columns, row: Row, query: NearestQuery) -> bool:
+    """Whether a figure says that enough is free, and had not expired."""
+    observed_at, ttl_s, available = row[columns.figure][:3]
+    if available is None or query.min_available is None or available < query.min_available:
+        return False
+    age_s = (query.at - observed_at).total_seconds()
+    return Freshness.of_age(age_s, ttl_s) in (Freshness.fresh, Freshness.stale)
 
 
 def _none_can_be_nearer(kept: Sequence[Ranked], last: Row, query: NearestQuery) -> bool:
@@ -203,7 +249,10 @@ def nearest_parameters(query: NearestQuery, wanted: int) -> dict[str, Any]:
     }
     if query.kind is not None:
         parameters["kind"] = query.kind
-    if query.min_available is not None:
+    if query.then is not None:
+        if query.then.as_recorded is not None:
+            parameters["as_recorded"] = query.then.as_recorded
+    elif query.min_available is not None:
         parameters["min_available"] = query.min_available
     return parameters
 

@@ -22,6 +22,8 @@ from layers.roles import Role, reader_role, role_name
 from layers.tables import SCHEMA, STAGING_SCHEMA, partition_name, past_name, row_clearances
 
 FACILITY_STATUS = "facility_status"
+FIGURES = "figures"
+"""View of all figures ever received, those that were corrected later among them."""
 LIVE_COLUMNS = (
     "observed_at",
     "ttl_s",
@@ -118,6 +120,12 @@ def _observation_views(level: Clearance) -> list[str]:
         _barrier(level, "observations")
         + f"SELECT series_id, value, {figures} FROM {SCHEMA}.observations o "
         + f"WHERE EXISTS (SELECT FROM {schema}.series s WHERE s.series_id = o.series_id)",
+        _barrier(level, FIGURES)
+        + " UNION ALL ".join(
+            f"SELECT series_id, {figures} FROM {SCHEMA}.{name} o "
+            f"WHERE EXISTS (SELECT FROM {schema}.series s WHERE s.series_id = o.series_id)"
+            for name in ("observations", "observation_corrections")
+        ),
         *(_live_view(level, clearance) for clearance in live_partitions(level)),
     ]
 

@@ -242,7 +242,11 @@ def _layers(source: Source, options: LoadOptions) -> list[_Candidate]:
 def _coordinates(one: Contents, source: Source, options: LoadOptions) -> CoordinateColumns | None:
     if one.geometry_type is not None:
         return None
-    return coordinate_columns(one.columns, options.mapping, source.path)
+    try:
+        return coordinate_columns(one.columns, options.mapping, source.path)
+    except MissingColumn:
+        # Another of the file's tables may have it; of the one that is read its lack is told later.
+        return None
 
 
 def _that_fit(
@@ -252,12 +256,32 @@ def _that_fit(
     layer: Layer | None,
 ) -> Iterator[Source]:
     """Those of several data sets, and of their layers, that fit the layer loaded into."""
-    candidates: list[_Candidate] = []
-    for known, one in found:
-        source = _looked_at(known, one, options)
-        is_listed = known.is_listed or not source.columns
-        candidates += _layers(source, options) if is_listed else [_Candidate(source, None)]
-    yield from _chosen(path, candidates, options, layer)
+    candidates = (one for known, a in found for one in _candidates(known, a, options))
+    yield from _chosen(path, list(candidates), options, layer)
+
+
+def tables(path: Path, options: LoadOptions, folder: Path) -> Iterator[Source]:
+    """All tables that a name stands for, their columns known: files, sheets, tables of databases.
+
+    Args:
+        folder: Private folder of the load; the caller removes it.
+
+    Raises:
+        UnreadableSource: there is no such file, or one of those it stands for cannot be read.
+        UnsafeArchive: an archive passes its bounds.
+    """
+    if not path.exists():
+        raise UnreadableSource(path, "there is no such file")
+    for known, found in _find(path, options, folder):
+        for one in _candidates(known, found, options):
+            if one.source.is_table:
+                yield one.source
+
+
+def _candidates(known: Format, found: Found, options: LoadOptions) -> list[_Candidate]:
+    source = _looked_at(known, found, options)
+    is_known = bool(source.columns) and not known.is_listed
+    return [_Candidate(source, None)] if is_known else _layers(source, options)
 
 
 def _chosen(
@@ -308,10 +332,13 @@ def _has_ends(source: Source, layer: Layer, options: LoadOptions) -> bool:
     ends = layer.end_nodes
     if ends is None:
         return False
-    encoding = source.encoding.name if source.encoding and source.cuts_names else None
     try:
         plan = plan_columns(
-            layer, source.columns, options.mapping, source=source.path, dbf_encoding=encoding
+            layer,
+            source.columns,
+            options.mapping,
+            source=source.path,
+            dbf_encoding=source.dbf_encoding,
         )
     except MissingColumn:
         return False

@@ -64,7 +64,7 @@ def load(
         LoadInProgress: another load of the layer is being published for too long.
     """
     started = time.monotonic()
-    drop_leftovers(connections.sql)
+    interrupted = drop_leftovers(connections.sql)
     with _staging(connections.sql, layer, files, dry_run=options.dry_run) as staging:
         log = FindingLog()
         pipeline, checks = _stage(
@@ -91,6 +91,7 @@ def load(
         rejected.reasons,
         rejected.examples,
         time.monotonic() - started,
+        tuple(interrupted),
         findings=log,
         checks=checks,
     )

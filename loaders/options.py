@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Literal, Protocol
 
 from adbc_driver_manager import AdbcConnection
 from sqlalchemy import Connection
 
+from layers.base import Layer
 from layers.city import CityFrame
 from loaders.mapping import Mapping
 from loaders.rules import Thresholds
+from loaders.source import Source
 
 MEBIBYTE = 1024 * 1024
 
@@ -73,6 +76,8 @@ class LoadOptions:
         checks: Whether rows are also held against each other and against what is held.
         strict: Rules whose breach rejects a row although it need not.
         thresholds: Where each rule begins to find fault.
+        find: Finds the sources that a file stands for, for a layer; None means
+            ``datasets.prepare``.
     """
 
     city: CityFrame
@@ -91,6 +96,7 @@ class LoadOptions:
     checks: Literal["all", "rows"] = "all"
     strict: frozenset[str] = frozenset()
     thresholds: Thresholds = field(default_factory=Thresholds)
+    find: Callable[[Path, LoadOptions, Path, Layer], Iterator[Source]] | None = None
 
 
 class Progress(Protocol):

@@ -56,8 +56,9 @@ class Pipeline:
         Raises:
             SourceError: a file cannot be read or does not fit the layer.
         """
+        find = self._options.find or prepare
         for file in files:
-            for source in prepare(file, self._options, self._folder, self._layer):
+            for source in find(file, self._options, self._folder, self._layer):
                 with read(source, self._options.limits) as features:
                     yield from self._of_file(source, features)
 
@@ -119,10 +120,10 @@ class Pipeline:
         plan = plan_columns(
             self._layer,
             [column for column in features.columns if column not in positions],
-            self._options.mapping,
+            source.mapping or self._options.mapping,
             source=source.path,
             key=self._options.key,
-            dbf_encoding=source.encoding.name if source.encoding and source.cuts_names else None,
+            dbf_encoding=source.dbf_encoding,
         )
         if source.is_table and not positions:
             ends = self._layer.end_nodes

@@ -107,7 +107,7 @@ def _read_again(
     for file in files:
         if first > wanted[-1]:
             return
-        for source in prepare(file, options, folder, layer):
+        for source in (options.find or prepare)(file, options, folder, layer):
             with read(source, options.limits) as features:
                 for batch in features.batches:
                     low, high = np.searchsorted(wanted, [first, first + batch.num_rows])

@@ -86,6 +86,7 @@ class LoadReport:
         vanished: Features that were held and are in none of the files; only of a complete load.
         reasons: How many rows were rejected for each reason; a row may have several.
         examples: The first rejected rows.
+        interrupted: Earlier loads that were found to have died before they wrote anything.
         findings: What was found, of rejected rows and of others.
         checks: How long the checks of all rows took.
     """
@@ -102,6 +103,7 @@ class LoadReport:
     reasons: Counter[str] = field(default_factory=Counter)
     examples: tuple[Example, ...] = ()
     seconds: float = 0.0
+    interrupted: tuple[int, ...] = ()
     findings: FindingLog = field(default_factory=FindingLog)
     checks: tuple[CheckTime, ...] = ()
 
@@ -175,6 +177,7 @@ class LoadReport:
             "checks": [check.as_json() for check in self.checks],
             "sources": [source.as_json() for source in self.sources],
             "seconds": round(self.seconds, 3),
+            "interrupted": list(self.interrupted),
         }
 
 

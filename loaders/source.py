@@ -10,6 +10,7 @@ from pathlib import Path
 from layers.errors import UnreadableSource
 from loaders.delimited import CoordinateColumns
 from loaders.encodings import Encoding
+from loaders.mapping import Mapping as ColumnMapping
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Source:
         open_options: Of the driver.
         file_bytes: How large a file the reader may write in the private folder.
         notes: What was found amiss and dealt with.
+        mapping: What fills the layer; None means what the user said.
     """
 
     path: Path
@@ -74,6 +76,12 @@ class Source:
     open_options: Mapping[str, str] = field(default_factory=dict)
     file_bytes: int = 0
     notes: tuple[str, ...] = ()
+    mapping: ColumnMapping | None = None
+
+    @property
+    def dbf_encoding(self) -> str | None:
+        """Encoding in which names of columns are cut to 10 bytes; None where they are whole."""
+        return self.encoding.name if self.encoding is not None and self.cuts_names else None
 
     @property
     def title(self) -> str:

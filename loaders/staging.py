@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -18,11 +19,15 @@ from adbc_driver_manager import (
     AdbcStatement,
     StatementOptions,
 )
+from adbc_driver_manager import (
+    Error as AdbcError,
+)
 from sqlalchemy import Connection, text, update
 
 from layers.base import Layer
 from layers.ddl import staged_table_ddl
 from layers.drafts import discard_drafts
+from layers.errors import DatabaseUnavailable
 from layers.system_tables import loads
 from layers.tables import STAGING_SCHEMA
 from loaders.normalise import Rejected, staged_schema
@@ -120,13 +125,23 @@ def ingest(
         try:
             copy.execute_update()
             connections.bulk.commit()
-        except BaseException:
+        except BaseException as error:
             # Ends the COPY too, which holds a lock on the table.
-            connections.bulk.rollback()
+            with suppress(AdbcError):  # the connection itself may be gone
+                connections.bulk.rollback()
             if failures:
                 # What came through the driver is a text only.
                 raise failures[0] from None
+            if isinstance(error, AdbcError):
+                raise not_written(error) from error
             raise
+
+
+def not_written(error: AdbcError) -> DatabaseUnavailable:
+    """What is told of rows that the database did not take; its own text stays in its log."""
+    reasons = {"53100": "its disk is full", "53200": "it is out of memory"}
+    reason = reasons.get(error.sqlstate or "", f"SQLSTATE {error.sqlstate}; its log says why")
+    return DatabaseUnavailable(f"the database did not take the rows in: {reason}")
 
 
 def _noting(
@@ -157,18 +172,25 @@ def copy_rejected(connection: Connection, staging: Staging, rejected: Sequence[R
                 copy.write_row((*fields, row.clearance, *(row.place or (None, None))))
 
 
-def drop_leftovers(connection: Connection) -> None:
-    """Mark loads whose process died as failed and drop the tables they left; commits."""
+def drop_leftovers(connection: Connection) -> list[int]:
+    """Mark loads whose process died as failed and drop the tables they left; commits.
+
+    Returns:
+        The numbers of the loads that were found interrupted.
+    """
     names = connection.execute(
         text("SELECT tablename FROM pg_tables WHERE schemaname = :schema"),
         {"schema": STAGING_SCHEMA},
     ).scalars()
+    interrupted = []
     for staging in {found for name in names if (found := _of_table(name)) is not None}:
         key = {"lock": staging.lock, "number": staging.number}
         if connection.execute(text(_lock_call("pg_try_advisory_lock")), key).scalar_one():
-            _mark_interrupted(connection, staging)
+            if _mark_interrupted(connection, staging):
+                interrupted.append(staging.number)
             staging.drop(connection)
     connection.commit()
+    return sorted(interrupted)
 
 
 def _of_table(name: str) -> Staging | None:
@@ -180,11 +202,13 @@ def _of_table(name: str) -> Staging | None:
     return Staging(int(number), _DRY_LOCK) if prefix in ("dry", "dry_rejected") else None
 
 
-def _mark_interrupted(connection: Connection, staging: Staging) -> None:
+def _mark_interrupted(connection: Connection, staging: Staging) -> bool:
+    """Whether it was a load that had not been published."""
     if staging.lock == _DRY_LOCK:
-        return
-    connection.execute(
+        return False
+    marked = connection.execute(
         update(loads)
         .where(loads.c.load_id == staging.number, loads.c.state == "staging")
-        .values(state="failed", message="interrupted")
+        .values(state="failed", message="interrupted; nothing of it was written, load it again")
     )
+    return marked.rowcount > 0

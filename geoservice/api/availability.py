@@ -20,9 +20,16 @@ from pydantic import (
 from starlette.responses import Response
 
 from geoservice.api.answers import GEOJSON, json_response
-from geoservice.api.parameters import CallerAccess, ServiceDatabase
+from geoservice.api.parameters import (
+    CallerAccess,
+    RequestedAsRecorded,
+    RequestedInstant,
+    ServiceDatabase,
+    refuse_unsettled_belief,
+)
 from geoservice.api.quick import QuickRoute, asked_by
 from geoservice.auth import get_access
+from geoservice.db import Database
 from geoservice.hours import CityHours
 from layers.access import Access, Action
 from layers.availability import (
@@ -30,6 +37,7 @@ from layers.availability import (
     MAX_RESULTS,
     FacilityStatus,
     NearestQuery,
+    Then,
     facility_status,
     nearest_available,
 )
@@ -67,6 +75,21 @@ class SearchParameters(BaseModel):
     )
     open_at: str | None = Field(None, description="Only those open at this RFC 3339 instant")
     limit: int = Field(20, ge=1, le=MAX_RESULTS, description="Most facilities")
+    datetime_: str | None = Field(
+        None, alias="datetime", description="Places and figures at this RFC 3339 instant"
+    )
+    as_recorded: str | None = Field(
+        None, description="RFC 3339 instant of recorded time: what was known then"
+    )
+
+    def instants(self) -> tuple[datetime, Then | None]:
+        """The instant of valid time, and what of the past is asked for."""
+        return _instants(
+            *(
+                parse_instant(text, name) if text is not None else None
+                for name, text in (("datetime", self.datetime_), ("as_recorded", self.as_recorded))
+            )
+        )
 
     @classmethod
     def parse(cls, query_string: str) -> Self | None:
@@ -81,6 +104,11 @@ class SearchParameters(BaseModel):
             return None
 
 
+def _instants(at: datetime | None, as_recorded: datetime | None) -> tuple[datetime, Then | None]:
+    then = None if at is None and as_recorded is None else Then(as_recorded)
+    return at or as_recorded or datetime.now(UTC), then
+
+
 @router.get("/availability", summary="The nearest facilities and what is free in them")
 async def search(
     request: Request,
@@ -90,17 +118,20 @@ async def search(
 ) -> Response:
     """Facilities around a place, nearest first, with the newest figure of each and its age."""
     get_layer(FACILITIES.name, access.level)
+    at, then = asked.instants()
     open_at = parse_instant(asked.open_at, "open_at") if asked.open_at is not None else None
     query = NearestQuery(
         lon=asked.lon,
         lat=asked.lat,
         radius_m=asked.radius_m,
-        at=datetime.now(UTC),
+        at=at,
         limit=asked.limit,
         kind=asked.kind,
         min_available=asked.min_available,
         open_at=open_at,
+        then=then,
     )
+    await _refuse_unsettled(database, access, then)
     hours: CityHours = request.app.state.hours
     async with database.readers(access).connection() as connection:
         found = await nearest_available(connection, access.level, query, hours)
@@ -130,17 +161,24 @@ async def of_facility(
     database: ServiceDatabase,
     access: CallerAccess,
     feature_id: Annotated[int, Path(ge=1, lt=2**53)],
+    instant: RequestedInstant,
+    as_recorded: RequestedAsRecorded,
 ) -> Response:
-    """One facility with its newest figure and its age."""
+    """One facility with its newest figure and its age, now or as it was at ``datetime``."""
     get_layer(FACILITIES.name, access.level)
+    at, then = _instants(instant, as_recorded)
+    await _refuse_unsettled(database, access, then)
     hours: CityHours = request.app.state.hours
     async with database.readers(access).connection() as connection:
-        found = await facility_status(
-            connection, access.level, feature_id, datetime.now(UTC), hours
-        )
+        found = await facility_status(connection, access.level, feature_id, at, hours, then)
     if found is None:
         raise FeatureNotFound(FACILITIES.name, feature_id)
     return json_response(_feature(found), media_type=GEOJSON, headers=_LIVE)
+
+
+async def _refuse_unsettled(database: Database, access: Access, then: Then | None) -> None:
+    as_recorded = then.as_recorded if then is not None else None
+    await refuse_unsettled_belief(database, access, [FACILITIES], as_recorded)
 
 
 def _feature(one: FacilityStatus) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from geoservice.cli import (
     database,
+    doctor,
     keys,
     layer_pages,
     loading,
@@ -41,6 +42,7 @@ app = typer.Typer(
 serving.register(app)
 loading.register(app)
 sample.register(app)
+doctor.register(app)
 app.add_typer(database.app, name="db")
 app.add_typer(keys.app, name="keys")
 app.add_typer(loads.app, name="loads")

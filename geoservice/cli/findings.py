@@ -42,13 +42,16 @@ class Outputs:
             if not path.absolute().parent.is_dir():
                 raise InvalidParameter(option, path.name, "there is no such folder")
 
-    def write(self, report: LoadReport, connection: Connection, city: CityFrame) -> None:
-        """Write the files."""
-        if self.findings is not None:
-            write_findings(report, self.findings)
-        if self.page is not None:
-            page = findings_page(report, city_outline(connection), city.extent)
-            self.page.write_text(page, encoding="utf-8")
+    def write(self, reports: Sequence[LoadReport], connection: Connection, city: CityFrame) -> None:
+        """Write the files; of several loads each with its layer after the name."""
+        for report in reports:
+            ending = f"_{report.layer}" if len(reports) > 1 else ""
+            if self.findings is not None:
+                write_findings(report, self.findings.with_stem(self.findings.stem + ending))
+            if self.page is not None:
+                page = findings_page(report, city_outline(connection), city.extent)
+                path = self.page.with_stem(self.page.stem + ending)
+                path.write_text(page, encoding="utf-8")
 
 
 def checks_of(text: str) -> Literal["all", "rows"]:

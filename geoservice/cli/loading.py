@@ -15,15 +15,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from geoservice.cli.findings import Outputs, checks_of, show_warnings, strict_rules
+from geoservice.cli.survey import SURVEY, check_survey_options
 from geoservice.cli.terminal import shown
 from geoservice.db import DatabaseAddress
 from geoservice.settings import LoadSettings, Settings
+from layers.base import Layer
 from layers.errors import InvalidMapping, InvalidParameter, UnreadableSource
 from layers.extent import parse_instant
 from layers.registry import get_layer
-from loaders import LoadOptions, LoadReport, ReadLimits, load
+from loaders import LoadConnections, LoadOptions, LoadReport, ReadLimits, load
 from loaders.mapping import Mapping, parse_mapping
 from loaders.rules import parse_thresholds
+from loaders.survey import SurveyReport, load_survey
 
 
 def register(app: typer.Typer) -> None:
@@ -46,8 +49,10 @@ class _Bars:
 
 
 def load_command(  # one for each option
-    layer: Annotated[str, typer.Argument(help="Layer to load into")],
-    files: Annotated[list[Path], typer.Argument(help="Files, loaded as one")],
+    layer: Annotated[
+        str, typer.Argument(help="Layer to load into; survey: tables of pipes and their points")
+    ],
+    files: Annotated[list[Path], typer.Argument(help="Files, archives and folders, loaded as one")],
     crs: Annotated[
         str | None, typer.Option(help="EPSG:n, gcj02 or bd09; /yx after it for northing first")
     ] = None,
@@ -81,7 +86,8 @@ def load_command(  # one for each option
         ),
     ] = False,
     source_layer: Annotated[
-        str | None, typer.Option("--layer", help="Layer of a file that has several")
+        str | None,
+        typer.Option("--layer", help="Layer of a file that has several; * all that fit"),
     ] = None,
     on_error: Annotated[
         str, typer.Option(help="quarantine: keep bad rows aside; reject: refuse the whole load")
@@ -106,7 +112,7 @@ def load_command(  # one for each option
 ) -> None:
     """Load files into a layer: one transaction, nothing half done; twice changes nothing."""
     settings = Settings.read()
-    found = get_layer(layer)
+    found = None if layer == SURVEY else get_layer(layer)
     if on_error not in ("quarantine", "reject"):
         raise InvalidParameter("on_error", on_error, "is quarantine or reject")
     outputs = Outputs(findings, report_page)
@@ -130,18 +136,38 @@ def load_command(  # one for each option
         strict=strict_rules(strict or []),
         thresholds=parse_thresholds(threshold or []),
     )
+    if found is None:
+        check_survey_options(options)
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with (
         Progress(*columns, TimeElapsedColumn(), console=console) as progress,
         DatabaseAddress(settings.database).connect_loader() as connections,
     ):
-        report = load(connections, found, files, options, _Bars(progress))
-        outputs.write(report, connections.sql, options.city)
+        report = _load(connections, found, files, options, _Bars(progress))
+        outputs.write(_each(report), connections.sql, options.city)
     if as_json:
         print(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2).decode())  # for scripts
-    else:
-        show_report(Console(), report)
+        return
+    for one in _each(report):
+        show_report(Console(), one)
+
+
+def _each(report: LoadReport | SurveyReport) -> tuple[LoadReport, ...]:
+    return (report,) if isinstance(report, LoadReport) else tuple(report.reports)
+
+
+def _load(
+    connections: LoadConnections,
+    layer: Layer | None,
+    files: list[Path],
+    options: LoadOptions,
+    bars: _Bars,
+) -> LoadReport | SurveyReport:
+    """Load into a layer, or a survey where there is none."""
+    if layer is None:
+        return load_survey(connections, files, options, bars)
+    return load(connections, layer, files, options, bars)
 
 
 def _check_name(path: Path) -> None:
@@ -184,6 +210,10 @@ def show_report(console: Console, report: LoadReport) -> None:
     console.print(f"  coordinates  {shown(report.crs)} ({shown(report.transformation)})")
     if report.encoding:
         console.print(f"  encoding     {shown(report.encoding)}")
+    for number in report.interrupted:
+        console.print(
+            f"  note         load {number} was interrupted and wrote nothing: load it again"
+        )
     pairs = (f"{attribute} <- {column}" for attribute, column in report.mapping.items())
     console.print(f"  columns      {shown(', '.join(pairs)) or 'none'}")
     for note in (note for source in report.sources for note in source.notes):

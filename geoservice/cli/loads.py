@@ -32,6 +32,7 @@ from layers.registry import get_layer
 from layers.roles import Role
 from layers.system_tables import loads
 from layers.undo import undo_load
+from loaders.staging import drop_leftovers
 
 app = typer.Typer(help="The history of loads.", no_args_is_help=True)
 
@@ -52,6 +53,7 @@ def list_loads(
     if layer is not None:
         statement = statement.where(loads.c.layer == get_layer(layer).name)
     with DatabaseAddress(Settings.read().database).connect(Role.LOADER) as connection:
+        drop_leftovers(connection)
         rows = connection.execute(statement).mappings().all()
     table = Table("load", "layer", "files", "state", "recorded at", "counts")
     for row in rows:

@@ -392,3 +392,43 @@ def test_a_bad_search_is_a_problem(client: TestClient, query: str) -> None:
 
     assert response.status_code == 400
     assert response.headers["content-type"] == "application/problem+json"
+
+
+def test_an_earlier_instant_is_answered_with_the_places_and_figures_of_then(
+    city: City, client: TestClient, observer: dict[str, str]
+) -> None:
+    here: dict[str, float | str] = {"lon": 114.4, "lat": 22.7, "radius_m": 300}
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    old = facility("THEN", 114.4, 22.7, name="旧馆", capacity=50)
+    city.publish("facilities", [old], valid_from=yesterday - timedelta(days=9))
+    figures = [figure("THEN", free, age_s=age) for free, age in ((7, 86_400), (3, 60))]
+    client.post("/observations", json=figures, headers=observer)
+    before_correction = datetime.now(UTC)
+    corrected = {**figures[0], "available": 9}
+    client.post("/observations", json=corrected, headers=observer)
+    city.publish("facilities", [old | {"name": "新馆"}])
+
+    def ask(**asked: datetime) -> dict[str, Any]:
+        instants = {name: instant.isoformat() for name, instant in asked.items()}
+        found = client.get("/availability", params={**here, **instants}).json()["features"]
+        one = client.get(f"/availability/{found[0]['id']}", params=instants).json()
+        assert found[0]["properties"].items() >= one["properties"].items()
+        properties: dict[str, Any] = one["properties"]
+        return properties
+
+    then, now = ask(datetime=yesterday + timedelta(seconds=30)), ask()
+    as_known = ask(datetime=yesterday + timedelta(seconds=30), as_recorded=before_correction)
+
+    assert ("旧馆", 9, "fresh") == (then["name"], then["available"], then["freshness"])
+    assert ("新馆", 3) == (now["name"], now["available"])
+    assert ("旧馆", 7) == (as_known["name"], as_known["available"])
+    since = (yesterday + timedelta(seconds=30)).isoformat()
+    free = [
+        len(
+            client.get(
+                "/availability", params={**here, "min_available": n, "datetime": since}
+            ).json()["features"]
+        )
+        for n in (9, 10)
+    ]
+    assert [1, 0] == free

@@ -102,6 +102,9 @@ def test_quick_routes_are_described_once(client: TestClient) -> None:
 
     search = {one["name"] for one in paths["/availability"]["get"]["parameters"]}
     tile = {one["name"] for one in paths["/tiles/{layers}/{z}/{x}/{y}.mvt"]["get"]["parameters"]}
-    assert {"lon", "lat", "radius_m", "kind", "min_available", "open_at", "limit"} == search
+    assert {"lon", "lat", "radius_m", "kind", "min_available", "open_at", "limit"} | {
+        "datetime",
+        "as_recorded",
+    } == search
     assert {"layers", "z", "x", "y", "datetime", "as_recorded"} == tile
     assert not [path for path in paths if ":int" in path]

@@ -1,0 +1,152 @@
+"""The nearest facilities as they were, or as they were believed to be, with the figures of then.
+
+The present is read from views that keep the newest figure at hand (``layers.availability``). Any
+other instant is read from the versions of the facilities and from all that was ever observed: of
+each candidate the newest figure observed until then, as it was known at ``as_recorded``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Double,
+    Integer,
+    Select,
+    TableClause,
+    Text,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    table,
+    true,
+)
+from sqlalchemy import column as sql_column
+from sqlalchemy.dialects.postgresql.psycopg import dialect as psycopg_dialect
+
+from layers.access import Clearance
+from layers.base import TILE_SRID
+from layers.facilities import LAYER as FACILITIES
+from layers.observations import AVAILABILITY
+from layers.versions import Condition, Versions, as_recorded_parameter, at_parameter
+from layers.views import FIGURES, LIVE_COLUMNS
+
+_INSTANT = DateTime(timezone=True)
+_SERIES = table(
+    "series",
+    sql_column("series_id", Integer),
+    sql_column("feature_id", BigInteger),
+    sql_column("property", Text),
+    sql_column("resource_type", Text),
+    sql_column("source", Text),
+    sql_column("ttl_s", Integer),
+)
+_FIGURES = table(
+    FIGURES,
+    sql_column("series_id", Integer),
+    sql_column("observed_at", _INSTANT),
+    sql_column("received_at", _INSTANT),
+    sql_column("available", Integer),
+    sql_column("capacity", Integer),
+    sql_column("status", Integer),
+)
+
+
+@lru_cache(maxsize=64)
+def nearest_then_statement(level: Clearance, *, by_kind: bool, is_earlier_belief: bool) -> str:
+    """The search as psycopg text; parameters and columns as ``availability.nearest_statement``.
+
+    ``as_recorded`` is bound too where the read is of earlier belief.
+    """
+    here_x, here_y, reach = (
+        bindparam(name, type_=Double) for name in ("here_x", "here_y", "reach")
+    )
+    srid: ColumnElement[int] = literal_column(str(TILE_SRID))
+    place = select(func.ST_SetSRID(func.ST_MakePoint(here_x, here_y), srid)).scalar_subquery()
+
+    def is_near(view: TableClause) -> ColumnElement[bool]:
+        return view.c.geom_3857.op("@")(func.ST_Expand(place, reach))
+
+    def is_of_kind(view: TableClause) -> ColumnElement[bool]:
+        return view.c.kind == bindparam("kind", type_=Text)
+
+    def distance(view: TableClause) -> ColumnElement[float]:
+        return view.c.geom_3857.op("<->", return_type=Double)(place)
+
+    conditions: list[Condition] = [is_near, is_of_kind] if by_kind else [is_near]
+    candidates = _candidates(level, conditions, distance, is_earlier_belief=is_earlier_belief)
+    nearest = candidates.order_by("mercator_m").limit(bindparam("wanted", type_=Integer))
+    return _with_figures(nearest, is_earlier_belief=is_earlier_belief)
+
+
+@lru_cache(maxsize=16)
+def facility_then_statement(level: Clearance, *, is_earlier_belief: bool) -> str:
+    """One facility at an instant; ``feature_id`` and ``at`` are bound, and ``as_recorded`` too."""
+
+    def is_it(view: TableClause) -> ColumnElement[bool]:
+        return view.c.feature_id == bindparam("feature_id", type_=BigInteger)
+
+    def no_distance(_: TableClause) -> ColumnElement[float]:
+        return literal_column("0.0::double precision", Double)
+
+    candidates = _candidates(level, [is_it], no_distance, is_earlier_belief=is_earlier_belief)
+    return _with_figures(candidates, is_earlier_belief=is_earlier_belief)
+
+
+def _candidates(
+    level: Clearance,
+    conditions: Sequence[Condition],
+    distance: Callable[[TableClause], ColumnElement[float]],
+    *,
+    is_earlier_belief: bool,
+) -> Select[Any]:
+    """Facilities that held at ``at``: feature_id, attributes, lon, lat and mercator_m."""
+    names = [attribute.name for attribute in FACILITIES.attributes_at(level)]
+
+    def columns(view: TableClause) -> list[ColumnElement[Any]]:
+        return [
+            view.c.feature_id,
+            *(view.c[name] for name in names),
+            func.ST_X(view.c.geom).label("lon"),
+            func.ST_Y(view.c.geom).label("lat"),
+            distance(view).label("mercator_m"),
+        ]
+
+    versions = Versions(FACILITIES, level, is_earlier_belief=is_earlier_belief)
+    return select(versions.select_at(columns, conditions).subquery("f"))
+
+
+def _with_figures(facilities: Select[Any], *, is_earlier_belief: bool) -> str:
+    """The facilities with the figure of then, in the columns of the present's statements."""
+    f = facilities.subquery("nearest")
+    known = _FIGURES.c.received_at <= as_recorded_parameter() if is_earlier_belief else true()
+    figure = (
+        select(
+            *(_SERIES.c[name] if name in _SERIES.c else _FIGURES.c[name] for name in LIVE_COLUMNS)
+        )
+        .join_from(_SERIES, _FIGURES, _SERIES.c.series_id == _FIGURES.c.series_id)
+        .where(
+            _SERIES.c.feature_id == f.c.feature_id,
+            _SERIES.c.property == literal_column(f"'{AVAILABILITY}'"),
+            _FIGURES.c.observed_at <= at_parameter(),
+            known,
+        )
+        # Of a figure that was corrected, the one that was received last.
+        .order_by(_FIGURES.c.observed_at.desc(), _FIGURES.c.received_at.desc())
+        .limit(literal_column("1"))
+        .lateral("live")
+    )
+    last = ("lon", "lat", "mercator_m")
+    plain = [column for column in f.c if column.name not in last]
+    statement = (
+        select(*plain, *figure.c, *(f.c[name] for name in last))
+        .join_from(f, figure, true(), isouter=True)
+        .order_by(f.c.mercator_m)
+    )
+    return str(statement.compile(dialect=psycopg_dialect()))  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
