@@ -67,7 +67,7 @@ def finding_of(
     reason: str,
     *,
     severity: Severity,
-    row: int,
+    row: int | None,
     key: str | None,
     clearance: int,
     place: tuple[float, float] | None = None,

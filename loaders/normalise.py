@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any
 
@@ -64,6 +65,15 @@ class Normalised:
     rejected: Sequence[Rejected]
     warnings: Sequence[Finding] = ()
     warning_counts: Mapping[str, int] = field(default_factory=dict)
+
+    def with_faults(self, faults: Sequence[str], clearance: int) -> Normalised:
+        """The same with what is wrong with the header of the file."""
+        found = [
+            finding_of(fault, severity=Severity.WARNING, row=None, key=None, clearance=clearance)
+            for fault in faults
+        ]
+        counts = Counter(self.warning_counts) + Counter(finding.rule for finding in found)
+        return replace(self, warnings=[*found, *self.warnings], warning_counts=counts)
 
     @property
     def repaired(self) -> int:

@@ -94,6 +94,8 @@ class Pipeline:
             normalised = normaliser.normalise(batch, self.rows_read + 1)
             self.rows_read += batch.num_rows
             repaired += normalised.repaired
+            if source.faults and self.rows_read == before + batch.num_rows:
+                normalised = normalised.with_faults(source.faults, int(self._layer.clearance))
             yield normalised
         if self.rows_read > before:
             filled = frozenset({*plan.columns, *plan.constants})
