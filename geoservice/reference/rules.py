@@ -14,7 +14,7 @@ _SEVERITY = {
 
 
 def rules_page() -> str:
-    """Every rule: what it says, whom it judges, where it comes from and how its breach is mended."""
+    """Every rule: what it says, whom it judges, whence it comes and how its breach is mended."""
     intro = (
         "Everything that a load may find fault with.\n"
         "An error rejects its row, which waits in quarantine; a warning is told, and its row is "

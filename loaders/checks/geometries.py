@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from layers.base import Layer
 from loaders.checks.tables import StagedTables
 
@@ -53,12 +51,10 @@ def check_geometries(tables: StagedTables) -> None:
     """Near duplicates of geometry within the load, and heights that are none."""
     layer = tables.layer
     if layer.geometry_type.has_z:
-        started = time.monotonic()
-        tables.note("geometry: elevations", started, tables.find(_ELEVATIONS))
-    started = time.monotonic()
+        tables.check("geometry: elevations", _ELEVATIONS)
     measure = _MEASURES[layer.geometry_type.dimension]
     tables.run(_SIGNED, kind=_kind(layer), measure=measure)
-    tables.note("geometry: near duplicates", started, tables.find(_SAME))
+    tables.check("geometry: near duplicates", _SAME)
 
 
 def _kind(layer: Layer) -> str:

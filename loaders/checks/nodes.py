@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from layers.registry import LAYERS
 from layers.tables import SCHEMA
 from loaders.checks.tables import StagedTables
@@ -34,11 +32,10 @@ def check_nodes(tables: StagedTables) -> None:
         ends = layer.end_nodes
         if ends is None or ends.layer != tables.layer.name:
             continue
-        started = time.monotonic()
-        found = tables.find(
+        tables.check(
+            f"nodes: without {layer.name}",
             _ORPHANS,
             start=ends.start,
             end=ends.end,
             segments=f"{SCHEMA}.{layer.name}",
         )
-        tables.note(f"nodes: without {layer.name}", started, found)

@@ -111,9 +111,7 @@ def check_parcels(tables: StagedTables) -> None:
     tables.run(_INDEX)
     tables.run("ANALYZE checked_parcels (scaled)")
     tables.note("parcels: gathered", started, 0)
-    started = time.monotonic()
     has_districts = _HAS_DISTRICTS.format(districts=districts)
-    found = tables.find(_ALONE, districts=districts, has_districts=has_districts)
-    tables.note("parcels: areas and districts", started, found)
-    started = time.monotonic()
-    tables.note("parcels: overlaps and slivers", started, tables.find(_PAIRS))
+    names = {"districts": districts, "has_districts": has_districts}
+    tables.check("parcels: areas and districts", _ALONE, **names)
+    tables.check("parcels: overlaps and slivers", _PAIRS)

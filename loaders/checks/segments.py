@@ -265,20 +265,15 @@ def check_segments(tables: StagedTables) -> None:
     tables.run("ANALYZE checked_ends (node)")
     tables.note("segments: gathered", started, 0)
     has_nodes = tables.value("SELECT EXISTS (SELECT FROM {nodes})", nodes=nodes)
-    _timed(tables, "segments: one by one", _ALONE)
-    _timed(tables, "segments: duplicates", _TWICE)
-    _timed(tables, "nodes: elevations, depths, materials, sizes", _AT_NODES, nodes=nodes)
-    _timed(tables, "nodes: angles", _SHARP)
+    tables.check("segments: one by one", _ALONE)
+    tables.check("segments: duplicates", _TWICE)
+    tables.check("nodes: elevations, depths, materials, sizes", _AT_NODES, nodes=nodes)
+    tables.check("nodes: angles", _SHARP)
     if not has_nodes:
         tables.note("nodes", time.monotonic(), 0, "no nodes are held, so none were looked for")
         return
-    _timed(tables, "nodes: ways", _WAYS, nodes=nodes)
-    _timed(tables, "nodes: ground", _GROUND, nodes=nodes)
-    _timed(tables, "nodes: named by ends", _NODES_OF_ENDS, nodes=nodes)
-    _timed(tables, "nodes: near ends", _UNNAMED_ENDS, nodes=nodes)
-    _timed(tables, "nodes: orphans", _ORPHANS, nodes=nodes)
-
-
-def _timed(tables: StagedTables, name: str, check: str, **words: str) -> None:
-    started = time.monotonic()
-    tables.note(name, started, tables.find(check, **words))
+    tables.check("nodes: ways", _WAYS, nodes=nodes)
+    tables.check("nodes: ground", _GROUND, nodes=nodes)
+    tables.check("nodes: named by ends", _NODES_OF_ENDS, nodes=nodes)
+    tables.check("nodes: near ends", _UNNAMED_ENDS, nodes=nodes)
+    tables.check("nodes: orphans", _ORPHANS, nodes=nodes)

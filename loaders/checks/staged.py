@@ -8,8 +8,10 @@ Segments without a geometry of their own get it here, from the two surveyed node
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from layers.base import Layer
 from layers.parcels import LAYER as PARCELS
@@ -19,7 +21,7 @@ from loaders.checks.geometries import check_geometries
 from loaders.checks.nodes import check_nodes
 from loaders.checks.parcels import check_parcels
 from loaders.checks.segments import check_segments
-from loaders.checks.tables import CheckTime, StagedTables
+from loaders.checks.tables import NOT_JUDGED, CheckTime, StagedTables
 from loaders.findings import FindingLog
 from loaders.options import LoadOptions
 from loaders.staging import Staging
@@ -91,6 +93,9 @@ _HAS_EQUAL_KEYS = "SELECT EXISTS (SELECT FROM {rows} GROUP BY natural_key HAVING
 _WORK_MEMORY = "64MB"
 """Of each sort and hash of the checks: as much as keeps those of 300,000 rows off the disk."""
 
+_LONGEST_S = 600
+"""How long one check may take; what takes longer is left out, and the load goes on."""
+
 _ONE_NODE = """
     SELECT row_number, 'zero_length: both ends are node ' || {start} AS reason
     FROM {rows} WHERE geom IS NULL AND {start} = {end}"""
@@ -114,6 +119,7 @@ def check_staged(
     _place_between_nodes(tables)
     if options.checks == "all":
         connection.execute(text(f"SET LOCAL work_mem = '{_WORK_MEMORY}'"))
+        connection.execute(text(f"SET LOCAL statement_timeout = '{_LONGEST_S}s'"))
         _find_doubtful(tables)
     connection.commit()
     return tuple(tables.times)
@@ -151,14 +157,30 @@ def _find_doubtful(tables: StagedTables) -> None:
     """What is loaded all the same."""
     if not tables.value(_HAS_ROWS):
         return
-    check_geometries(tables)
+    groups: list[tuple[str, Callable[[StagedTables], None]]] = [("geometry", check_geometries)]
     if tables.layer.end_nodes is not None:
-        check_segments(tables)
-        check_crossings(tables)
-        list_components(tables)
-    check_nodes(tables)
+        groups += [
+            ("segments", check_segments),
+            ("segments: crossings", check_crossings),
+            ("network: connected parts", list_components),
+        ]
+    groups.append(("nodes", check_nodes))
     if tables.layer.name == PARCELS.name:
-        check_parcels(tables)
+        groups.append(("parcels", check_parcels))
+    for name, group in groups:
+        _judge(tables, name, group)
+
+
+def _judge(tables: StagedTables, name: str, group: Callable[[StagedTables], None]) -> None:
+    """Run a group of checks; what cannot be judged, or not in time, fails no load."""
+    started = time.monotonic()
+    try:
+        with tables.connection.begin_nested():
+            group(tables)
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise
+        tables.note(name, started, 0, NOT_JUDGED)
 
 
 def without_jit(connection: Connection) -> None:

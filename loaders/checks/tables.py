@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from layers.base import Layer
 from layers.tables import SCHEMA
 from loaders.findings import KEPT_PER_RULE, Finding, FindingLog
 from loaders.rules import Severity, Thresholds
 from loaders.staging import Staging
+
+NOT_JUDGED = "could not be judged"
 
 _FOUND = """
     SELECT rule, row_number, natural_key, clearance, lon, lat, details, total
@@ -114,19 +117,29 @@ class StagedTables:
         """Put rows aside; ``which`` gives row_number and reason. Their originals come later."""
         return self.run(_REJECT, which=which.format(**{**self.words, **words}))
 
-    def find(self, check: str, **words: str) -> int:
+    def check(self, name: str, check: str, **words: str) -> None:
         """Log what a check finds: exact counts, and the first findings of each rule.
+
+        A check that cannot be run, or not in time, is noted as such and fails no load.
 
         Args:
             check: Query with rule, row_number, natural_key, clearance, lon, lat and details.
         """
+        started = time.monotonic()
         found = check.format(**{**self.words, **words})
-        rows = self.connection.execute(
-            text(_FOUND.format(check=found)), {**self._bound(check), "kept": KEPT_PER_RULE}
-        ).all()
+        try:
+            with self.connection.begin_nested():
+                rows = self.connection.execute(
+                    text(_FOUND.format(check=found)), {**self._bound(found), "kept": KEPT_PER_RULE}
+                ).all()
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise
+            self.note(name, started, 0, NOT_JUDGED)
+            return
         counts = {row.rule: row.total for row in rows}
         self.log.add((_finding(row._mapping) for row in rows), counts)
-        return sum(counts.values())
+        self.note(name, started, sum(counts.values()))
 
     def note(self, name: str, started: float, found: int, note: str = "") -> None:
         """Write down that a group of checks has run since a moment of the monotonic clock."""

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from layers.registry import get_layer
 from layers.roles import Role
 from loaders import LoadOptions, LoadReport, load
+from loaders.checks import geometries
 from loaders.findings import Finding
 from loaders.rules import Thresholds
 from tests.support import City
@@ -329,3 +330,14 @@ def test_findings_are_counted_exactly_and_kept_up_to_a_bound(load_table: LoadTab
 
     assert 1501 == report.findings.counts["same_geometry"]
     assert 1000 == len(found(report, "same_geometry"))
+
+
+def test_a_check_that_cannot_be_run_fails_no_load(
+    load_table: LoadTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(geometries, "_SAME", "SELECT 1 / 0 AS rule FROM {rows}")
+
+    report = load_table("facilities", "编码,名称,lon,lat", "O1,书吧,114.25,22.6")
+
+    assert 1 == report.new
+    assert ["could not be judged"] == [check.note for check in report.checks if check.note]
