@@ -10,7 +10,7 @@ from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from geoservice import __version__
-from geoservice.api import availability, collections, features, health, tiles, webmap
+from geoservice.api import availability, collections, features, health, loads, tiles, webmap
 from geoservice.api.parameters import refuse_unknown_parameters
 from geoservice.auth import Gate
 from geoservice.db import Database, DatabaseAddress
@@ -18,6 +18,7 @@ from geoservice.hours import CityHours
 from geoservice.middleware import BodyLimit, HeadAnswers, RequestContext
 from geoservice.problems import install_problem_handlers
 from geoservice.settings import Settings
+from geoservice.theme_watch import ThemeWatch, know_layers
 
 log = structlog.get_logger(__name__)
 
@@ -33,9 +34,10 @@ def create_app(settings: Settings) -> FastAPI:
         database = Database(DatabaseAddress(settings.database), settings.database.pool_size)
         app.state.database = database
         app.state.gate = Gate(database)
-        log.info("worker started", version=__version__)
-        yield
-        app.state.stopping = True
+        async with ThemeWatch(database).running() as app.state.themes:
+            log.info("worker started", version=__version__)
+            yield
+            app.state.stopping = True
         await database.close()
         log.info("worker stopped")
 
@@ -53,19 +55,24 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.stopping = False
     app.state.hours = CityHours(settings.city.time_zone)
     app.router.routes.extend((*tiles.quick_routes, *availability.quick_routes))
-    for module in (collections, features, tiles, availability, health):
-        app.include_router(module.router, dependencies=[Depends(refuse_unknown_parameters)])
+    every_route = [Depends(refuse_unknown_parameters), Depends(know_layers)]
+    for module in (collections, features, tiles, availability, loads, health):
+        app.include_router(module.router, dependencies=every_route)
     app.include_router(webmap.router)
     webmap.mount_assets(app)
     install_problem_handlers(app)
-    app.add_middleware(BodyLimit, max_body_bytes=settings.http.max_body_bytes)
+    app.add_middleware(
+        BodyLimit,
+        max_body_bytes=settings.http.max_body_bytes,
+        uploads={loads.PATH: settings.load.max_upload_bytes},
+    )
     app.add_middleware(HeadAnswers)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=settings.http.allowed_origins,
-        allow_methods=("GET", "HEAD", "POST"),
-        allow_headers=("Authorization", "Content-Type", "If-None-Match"),
-        expose_headers=("ETag", "X-Request-Id"),
+        allow_methods=("GET", "HEAD", "POST", "DELETE"),
+        allow_headers=("Authorization", "Content-Type", "If-None-Match", "Last-Event-ID"),
+        expose_headers=("ETag", "Location", "X-Features-Left-Out", "X-Request-Id"),
         max_age=_PREFLIGHT_S,
     )
     app.add_middleware(RequestContext)

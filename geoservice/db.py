@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 from sqlalchemy import URL, Connection, NullPool, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -159,7 +160,13 @@ class Database:
     async def read(self, access: Access) -> AsyncIterator[AsyncConnection]:
         """A connection that reads what the caller may read, in autocommit."""
         async with self._engine(reader_role(access.level)).connect() as connection:
-            yield connection
+            try:
+                yield connection
+            except DBAPIError as error:
+                if isinstance(error.orig, psycopg.errors.FeatureNotSupported):
+                    # A statement that is prepared on it has other columns since a theme changed.
+                    await connection.invalidate()
+                raise
 
     def readers(self, access: Access) -> ReaderPool:
         """Connections that read what the caller may read, for prepared statements."""

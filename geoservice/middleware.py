@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Mapping
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -16,6 +17,10 @@ _SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 )
+
+
+IS_HEAD = "geoservice.is_head"
+"""Set in the scope of a request that was HEAD: a stream must not begin for it."""
 
 
 class RequestContext:
@@ -76,15 +81,23 @@ class HeadAnswers:
                 message = {**message, "body": b""}
             await send(message)
 
-        await self._app({**scope, "method": "GET"}, receive, send_without_content)
+        as_get = {**scope, "method": "GET", IS_HEAD: True}
+        await self._app(as_get, receive, send_without_content)
 
 
 class BodyLimit:
-    """Refuses bodies above a size, counted as they arrive."""
+    """Refuses bodies above a size, counted as they arrive.
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+    Args:
+        uploads: Paths to which larger ones may be posted, with their bound.
+    """
+
+    def __init__(
+        self, app: ASGIApp, max_body_bytes: int, uploads: Mapping[str, int] | None = None
+    ) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
+        self._uploads = uploads or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -92,14 +105,17 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         received = 0
+        most = self._max_body_bytes
+        if scope["method"] == "POST":
+            most = self._uploads.get(scope["path"], most)
 
         async def bounded_receive() -> Message:
             nonlocal received
             message = await receive()
             if message["type"] == "http.request":
                 received += len(message.get("body", b""))
-                if received > self._max_body_bytes:
-                    raise BodyTooLarge(self._max_body_bytes)
+                if received > most:
+                    raise BodyTooLarge(most)
             return message
 
         await self._app(scope, bounded_receive, send)

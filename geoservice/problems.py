@@ -56,6 +56,9 @@ PROBLEMS: dict[type[Exception], Problem] = {
     errors.BodyTooLarge: Problem(
         "body-too-large", 413, Title("The body is too large", "请求体过大")
     ),
+    errors.UploadTimedOut: Problem(
+        "upload-timed-out", 408, Title("The body came too slowly", "上传超时")
+    ),
     errors.RequestError: _BAD_REQUEST,
     errors.NotFoundError: Problem("not-found", 404, Title("There is nothing here", "未找到")),
     errors.NotAuthenticated: Problem(
@@ -64,6 +67,9 @@ PROBLEMS: dict[type[Exception], Problem] = {
     errors.NotPermitted: Problem(
         "not-permitted", 403, Title("The key does not allow it", "无权限")
     ),
+    errors.WrongJobState: Problem(
+        "wrong-state", 409, Title("This cannot be asked for now", "当前状态不允许此操作")
+    ),
     errors.ConflictError: Problem(
         "conflict", 409, Title("Something else is under way", "操作冲突")
     ),
@@ -71,9 +77,20 @@ PROBLEMS: dict[type[Exception], Problem] = {
     errors.DatabaseUnavailable: _UNAVAILABLE,
     errors.NotYetSettled: _UNAVAILABLE,
     errors.QueryTimedOut: _TIMED_OUT,
+    errors.StorageFull: Problem(
+        "storage-full", 507, Title("There is no room for uploads", "存储空间不足")
+    ),
     errors.ServiceError: _INTERNAL,
 }
 """By class; the nearest class of the error's ancestry counts."""
+
+
+_CHANGING = (
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.FeatureNotSupported,
+)
+"""What a statement meets in the second in which a theme has changed and a worker does not know."""
 
 
 def problem_of(error: Exception) -> Problem:
@@ -168,6 +185,9 @@ def _database_error(request: Request, error: Exception) -> Response:
     if isinstance(cause, psycopg.errors.DataError):
         log.info("value out of range", error=type(cause).__name__)
         return problem_response(_BAD_REQUEST, "a value is out of range", request)
+    if isinstance(cause, _CHANGING):
+        log.warning("a layer changed under a request", exc_info=error)
+        return problem_response(_UNAVAILABLE, "try again in a moment", request)
     if isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError):
         log.error("database does not answer", exc_info=error)
         return problem_response(_UNAVAILABLE, "try again in a moment", request)

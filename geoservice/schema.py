@@ -17,12 +17,13 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from layers import system_tables
-from layers.base import Layer
+from layers.base import THEME_SCHEMA, Layer
 from layers.ddl import layer_ddl
 from layers.errors import MigrationError
 from layers.registry import LAYERS
 from layers.system_tables import installation
 from layers.tables import FEATURE_ID_SEQUENCE, SCHEMA, STAGING_SCHEMA
+from layers.themes import read_themes
 from layers.views import fingerprint, view_statements
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -98,7 +99,7 @@ def _assert_server(connection: Connection) -> None:
 
 def _refresh_views(connection: Connection) -> None:
     database = connection.execute(text("SELECT current_database()")).scalar_one()
-    statements = view_statements(database)
+    statements = view_statements(database, read_themes(connection))
     wanted = fingerprint(statements)
     if connection.execute(select(installation.c.views_fingerprint)).scalar() == wanted:
         return
@@ -129,7 +130,7 @@ def new_layers_ddl(connection: Connection) -> list[str]:
 
 def _system_ddl() -> list[str]:
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
-    statements = [f"CREATE SCHEMA {STAGING_SCHEMA}"]
+    statements = [f"CREATE SCHEMA {schema}" for schema in (STAGING_SCHEMA, THEME_SCHEMA)]
     for table in system_tables.ALL:
         statements.append(str(CreateTable(table).compile(dialect=dialect)).strip())
         statements += [

@@ -8,6 +8,7 @@ import uvicorn
 
 from geoservice.app import create_app
 from geoservice.db import DatabaseAddress
+from geoservice.loads.processes import start_workers
 from geoservice.logs import configure_logs
 from geoservice.schema import assert_current, migrate
 from geoservice.settings import Settings
@@ -28,9 +29,13 @@ def prepare_database(settings: Settings) -> DatabaseAddress:
 
 
 def serve(settings: Settings) -> None:
-    """Serve until a signal comes; open requests are finished within ``http.shutdown_s``."""
+    """Serve until a signal comes; open requests are finished within ``http.shutdown_s``.
+
+    Workers for loads run beside, in processes of their own.
+    """
     with DatabaseAddress(settings.database).connect(Role.GATE) as connection:
         assert_current(connection)
+    start_workers(settings.load.workers)
     uvicorn.run(
         "geoservice.server:worker_app",
         factory=True,

@@ -13,6 +13,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Self
 
+import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -28,6 +29,7 @@ from sqlalchemy.exc import ArgumentError
 from geoservice.cluster import Cluster
 from layers.city import CityFrame
 from layers.extent import BBox
+from layers.own_systems import OwnSystems, parse_own_systems
 
 ENV_PREFIX = "GEOSERVICE_"
 TEST_ONLY_VARIABLES = frozenset(
@@ -54,6 +56,11 @@ class CitySettings(_Section):
         None, description="Longitude, latitude and zoom at which the map opens; none: the extent"
     )
     attribution: str = Field("", description="Whose the data are, shown on the map as plain text")
+    systems_file: Path | None = Field(
+        None,
+        description="YAML file of coordinate systems and datum parameters that only this "
+        "installation knows; a secret, readable by the service alone",
+    )
 
     @field_validator("extent")
     @classmethod
@@ -67,13 +74,36 @@ class CitySettings(_Section):
         return value
 
     def frame(self) -> CityFrame:
-        """The city as the lower rooms take it."""
+        """The city as the lower rooms take it.
+
+        Raises:
+            ValueError: the file of the installation's own systems cannot be used; which entry is
+                wrong is said, never what stands in it.
+        """
         return CityFrame(
             name=self.name_en,
             extent=BBox(*self.extent),
             plane_srid=self.plane_srid,
             time_zone=self.time_zone,
+            own_systems=_own_systems(self.systems_file),
         )
+
+
+def _own_systems(file: Path | None) -> OwnSystems:
+    """What the systems file says; its values are secrets and come into no message."""
+    if file is None:
+        return OwnSystems()
+    name = f"{ENV_PREFIX}CITY__SYSTEMS_FILE"
+    try:
+        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        message = f"{name}: cannot be read as YAML"
+        raise ValueError(message) from None
+    try:
+        return parse_own_systems(document, file.absolute().parent)
+    except ValueError as error:
+        message = f"{name}: {error}"
+        raise ValueError(message) from None
 
 
 class DatabaseSettings(_Section):
@@ -156,8 +186,13 @@ class TileSettings(_Section):
     max_layers: int = Field(16, ge=1, le=64, description="Most layers of a composite tile")
 
 
+def _default_mappings_folder() -> Path:
+    """`mappings` in the folder where the service keeps its data."""
+    return Cluster.default_folder() / "mappings"
+
+
 class LoadSettings(_Section):
-    """Bounds on files to be loaded."""
+    """Bounds on files to be loaded, and loading through the web."""
 
     max_unpacked_bytes: int = Field(
         20_000_000_000, ge=1_000, description="Most bytes that an archive may unpack to"
@@ -170,6 +205,42 @@ class LoadSettings(_Section):
         4_000_000_000, ge=500_000_000, description="Most memory of the reading process"
     )
     reader_timeout_s: int = Field(3_600, ge=1, description="Longest time of reading one file")
+    mappings_folder: Path = Field(
+        default_factory=_default_mappings_folder,
+        description="Folder of saved mappings, which --map takes by name",
+    )
+    workers: int = Field(
+        1,
+        ge=0,
+        le=16,
+        description="Processes that `geoservice serve` starts for loads through the web; 0 leaves "
+        "them to `geoservice worker`",
+    )
+    upload_folder: Path | None = Field(
+        None,
+        description="Folder of uploaded files, the same for service and workers; none: `uploads` "
+        "in the folder of the database",
+    )
+    max_upload_bytes: int = Field(
+        5_000_000_000, ge=1_000, description="Most bytes of one upload, all files together"
+    )
+    max_upload_files: int = Field(100, ge=1, description="Most files of one upload")
+    upload_quota_bytes: int = Field(
+        50_000_000_000, ge=1_000, description="Most bytes of all uploads that are kept"
+    )
+    upload_idle_s: float = Field(
+        30, gt=0, description="Seconds after which an upload that stands still is given up"
+    )
+    upload_timeout_s: float = Field(3_600, gt=0, description="Longest time of one upload, seconds")
+    upload_retention_h: float = Field(
+        168,
+        gt=0,
+        description="Hours that files of jobs are kept after these have ended, and that a checked "
+        "one waits to be confirmed",
+    )
+    max_preview_rows: int = Field(
+        200_000, ge=100, description="Most rows of an upload that its preview on the map holds"
+    )
 
 
 class LogSettings(_Section):
@@ -198,6 +269,11 @@ class Settings(BaseSettings):
     tiles: TileSettings = TileSettings()
     load: LoadSettings = LoadSettings()
     log: LogSettings = LogSettings()
+
+    @property
+    def upload_folder(self) -> Path:
+        """Where uploaded files wait for their loads."""
+        return self.load.upload_folder or self.database.folder / "uploads"
 
     @classmethod
     def read(cls, environment: Mapping[str, str] | None = None) -> Self:

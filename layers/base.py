@@ -17,6 +17,12 @@ from layers.access import Clearance
 STORAGE_SRID = 4490
 TILE_SRID = 3857
 
+CITY_SCHEMA = "city"
+"""Schema of the tables of typed layers, and of all that is no layer."""
+
+THEME_SCHEMA = "themes"
+"""Schema of the tables of layers that were made from files."""
+
 
 class AttributeType(StrEnum):
     """Types that an attribute may have, whatever file it comes from."""
@@ -34,9 +40,13 @@ class GeometryType(StrEnum):
 
     POINT = "Point"
     POINT_Z = "PointZ"
+    MULTI_POINT = "MultiPoint"
+    MULTI_POINT_Z = "MultiPointZ"
     LINE_STRING_Z = "LineStringZ"
     MULTI_LINE_STRING = "MultiLineString"
+    MULTI_LINE_STRING_Z = "MultiLineStringZ"
     MULTI_POLYGON = "MultiPolygon"
+    MULTI_POLYGON_Z = "MultiPolygonZ"
 
     @property
     def has_z(self) -> bool:
@@ -133,6 +143,10 @@ class Attribute:
         minimum: Least value allowed, in ``unit``.
         maximum: Greatest value allowed, in ``unit``.
         pattern: Regular expression (RE2 syntax) that the whole text must match.
+        section: Attribute that takes what a column of this one gives as width by height
+            (``300*400``); its texts are in its own unit.
+        stored_as: Column of the tables; None means that it is called as the attribute. Readers see
+            the name in any case.
     """
 
     name: str
@@ -148,6 +162,13 @@ class Attribute:
     maximum: float | None = None
     pattern: str | None = None
     derived: Derived | None = None
+    section: str | None = None
+    stored_as: str | None = None
+
+    @property
+    def column(self) -> str:
+        """Name of the column in the tables and in staging."""
+        return self.stored_as or self.name
 
 
 @dataclass(frozen=True)
@@ -247,6 +268,9 @@ class Layer:
         knn_by: Attribute by which nearest-neighbour searches are limited (indexed together).
         minzoom: First zoom at which tiles hold the layer.
         maxzoom: Last zoom at which tiles are made; clients scale beyond it.
+        schema: Schema of the tables.
+        stored_as: Name of the table of held versions; None means that it is called as the layer.
+            Readers see the layer's name in any case.
     """
 
     name: str
@@ -264,6 +288,8 @@ class Layer:
     minzoom: int = 12
     maxzoom: int = 17
     group: Title = field(default=Title("Other", "其他"))
+    schema: str = CITY_SCHEMA
+    stored_as: str | None = None
 
     @cached_property
     def attribute(self) -> Mapping[str, Attribute]:

@@ -19,7 +19,7 @@ from layers.base import Layer
 from layers.errors import LoadNotFound
 from layers.features import COORDINATE_DECIMALS
 from layers.system_tables import loads
-from layers.tables import SCHEMA, past_name
+from layers.tables import column_names, qualified, qualified_past
 
 _FETCHED_ROWS = 1000
 
@@ -127,7 +127,7 @@ def changes_of_load(
         plane_srid: EPSG code of the plane system in which distances are measured.
     """
     columns = ", ".join(_columns(layer))
-    held, past = f"{SCHEMA}.{layer.name}", f"{SCHEMA}.{past_name(layer)}"
+    held, past = qualified(layer), qualified_past(layer)
     # Of what a load opens, the versions that are its own count, not what it left of older ones.
     versions = f"""
         opened AS (
@@ -159,7 +159,7 @@ def changes_between(
 ) -> Iterator[FeatureChange]:
     """The features that differ between two states, by id; otherwise as ``changes_of_load``."""
     columns = ", ".join(_columns(layer))
-    held, past = f"{SCHEMA}.{layer.name}", f"{SCHEMA}.{past_name(layer)}"
+    held, past = qualified(layer), qualified_past(layer)
 
     def state(name: str) -> str:
         at, recorded = f":{name}_at", f":{name}_recorded"
@@ -171,7 +171,7 @@ def changes_between(
             WHERE valid_during @> {at} AND recorded_during @> {recorded}
         )"""
 
-    compared = [*(attribute.name for attribute in layer.attributes), "geom"]
+    compared = [*column_names(layer), "geom"]
     differs = (
         "o.feature_id IS NULL OR n.feature_id IS NULL OR "
         f"({', '.join(f'o.{c}' for c in compared)}) IS DISTINCT FROM "
@@ -188,7 +188,7 @@ def changes_between(
 
 
 def _columns(layer: Layer) -> list[str]:
-    attributes = [attribute.name for attribute in layer.attributes]
+    attributes = column_names(layer)
     return ["feature_id", "natural_key", "load_id", *attributes, "valid_during", "geom"]
 
 
@@ -205,8 +205,8 @@ def _changes(
     sides = ", ".join(
         f"{side}.feature_id AS {side}_id, {side}.natural_key AS {side}_key, "
         f"lower({side}.valid_during) AS {side}_began, upper({side}.valid_during) AS {side}_ended, "
-        f"ST_AsGeoJSON({side}.geom, {COORDINATE_DECIMALS}, 0) AS {side}_geometry, "
-        + ", ".join(f"{side}.{name} AS {side}_{name}" for name in names)
+        f"ST_AsGeoJSON({side}.geom, {COORDINATE_DECIMALS}, 0) AS {side}_geometry"
+        + "".join(f", {side}.{a.column} AS {side}_{a.name}" for a in layer.attributes)
         for side in "on"
     )
     statement = f"""

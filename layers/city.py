@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from layers.extent import BBox
+from layers.own_systems import OwnSystems
 
 MARGIN = 0.05
 """Share of the extent's width and height by which data may lie outside it."""
@@ -25,12 +26,14 @@ class CityFrame:
         extent: Box of the city, degrees, EPSG:4490.
         plane_srid: EPSG code of the plane system in which lengths and areas are computed.
         time_zone: IANA name; dates in files begin at midnight there.
+        own_systems: Systems and datum parameters that only this installation knows.
     """
 
     name: str
     extent: BBox
     plane_srid: int
     time_zone: str
+    own_systems: OwnSystems = field(default_factory=OwnSystems)
 
     @cached_property
     def reach(self) -> BBox:

@@ -27,8 +27,8 @@ class Claim:
         valid_to: The end of a correction's period, not part of it; None means without an end.
         is_correction: Whether the rows correct the past.
         is_complete: Whether the rows are all there are: what is held and not among them has ended.
-        silent: Attributes that the files of some rows have no column for. What is held of them
-            stays as it is.
+        silent: Columns of the tables for which the files of some rows have none. What is held of
+            them stays as it is.
     """
 
     valid_from: datetime | None = None

@@ -2,40 +2,37 @@
 
 Positions are always x, y: easting or longitude first. CGCS2000 and WGS 84 are treated as one (they
 differ by centimetres); between any other datum and these two PROJ must know an operation that is
-good to ``MAX_ACCURACY_M``, else the operator has to supply parameters: PROJ alone would return a
-"ballpark" shift of nothing, silently, which is off by some 100 m for Beijing 1954 and Xian 1980.
-Heights are not touched.
+good to ``MAX_ACCURACY_M``, else the operator has to supply parameters (``layers.own_systems``):
+PROJ alone would return a "ballpark" shift of nothing, silently, which is off by some 100 m for
+Beijing 1954 and Xian 1980. Heights are not touched.
 """
 
 from __future__ import annotations
 
-import math
 import re
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from pyproj import CRS, Transformer
-from pyproj.exceptions import CRSError
 from pyproj.transformer import AreaOfInterest, TransformerGroup
 
 from layers.city import CityFrame, FloatArray
+from layers.crs_texts import is_proj_string, parse_crs
 from layers.errors import UnknownCRS
 from layers.gcj02 import wgs84_from_bd09, wgs84_from_gcj02
+from layers.own_systems import MAX_ACCURACY_M, DatumShift, Forward, OwnSystem
 
-MAX_ACCURACY_M = 10.0
 SWAPPED = "/yx"
 """Suffix of a system's name by which a user says that files give northing (latitude) first."""
 
 _SAME_AS_STORAGE = re.compile(r"cgcs2000|china(geodeticcoordinatesystem)?2000|wgs(19)?84")
 _OLD_CHINESE = re.compile(r"beijing|xian|hongkong1963", re.IGNORECASE)
-_SAMPLE = 2000
-_MAX_CANDIDATES = 8
-
-Forward = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
+_SEMI_MAJOR_M = 6378137.0
+_INVERSE_FLATTENING = 298.2572221
+_SAME_FLATTENING = 2e-6
+"""Between those of CGCS2000 and WGS 84, which makes 0.1 mm."""
 
 
 @dataclass(frozen=True)
@@ -72,29 +69,53 @@ class Operation:
         )
 
 
+def other_order(operation: Operation) -> Operation:
+    """The operation with its axes the other way round."""
+    plain = operation.crs.removesuffix(SWAPPED)
+    is_swapped = not operation.swapped
+    return replace(operation, crs=plain + SWAPPED * is_swapped, swapped=is_swapped)
+
+
 def find_operation(crs: str, city: CityFrame, source: Path) -> Operation:
     """The operation that brings positions of a system to EPSG:4490.
 
     Args:
-        crs: ``EPSG:n``, ``n``, ``gcj02``, ``bd09``, WKT or anything else PROJ reads; ``/yx`` after
-            it says that northing or latitude comes first.
+        crs: ``EPSG:n``, ``n``, ``gcj02``, ``bd09``, the name of a system of the installation, WKT,
+            or a PROJ string of ``layers.crs_texts``; ``/yx`` after it says that northing or
+            latitude comes first.
         source: File that the system was said of, for messages.
 
     Raises:
-        UnknownCRS: there is no such system, or no operation of 10 m or better.
+        UnknownCRS: there is no such system, it is not one that may be named, or there is no
+            operation of 10 m or better.
     """
     swapped = crs.endswith(SWAPPED)
     name = crs.removesuffix(SWAPPED).strip()
-    operation = _chinese_offset(name) or _from_proj(name, city, source)
-    if not swapped:
-        return operation
-    return Operation(
-        operation.crs + SWAPPED,
-        operation.description,
-        operation.accuracy_m,
-        swapped=True,
-        forward=operation.forward,
-    )
+    own = city.own_systems.system_of(name)
+    if own is not None:
+        operation = _own(own, city, source)
+    else:
+        operation = _chinese_offset(name) or _stated(name, city, source)
+    return other_order(operation) if swapped else operation
+
+
+def _own(system: OwnSystem, city: CityFrame, source: Path) -> Operation:
+    """The operation of a system of the installation, whose parameters are not shown."""
+    crs = _horizontal(_parse(system.base, source))
+    if system.datum is None:
+        base = _from_proj(crs, system.base, city, source)
+    else:
+        base = _shifted(crs, system.name, city.own_systems.shifts[system.datum], source)
+    forward, shift = base.forward, system.shift
+
+    def through_base(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        if shift is not None:
+            x, y = shift.forward(x, y)
+        return (x, y) if forward is None else forward(x, y)
+
+    description = f"{system.title}: {system.kind} of this installation"
+    accuracy = max(system.accuracy_m, base.accuracy_m)
+    return Operation(system.name, description, accuracy, swapped=False, forward=through_base)
 
 
 def _chinese_offset(name: str) -> Operation | None:
@@ -107,20 +128,27 @@ def _chinese_offset(name: str) -> Operation | None:
     return Operation(key, description, 1.0, swapped=False, forward=known[key])
 
 
-def _from_proj(name: str, city: CityFrame, source: Path) -> Operation:
+def _stated(name: str, city: CityFrame, source: Path) -> Operation:
     crs = _horizontal(_parse(name, source))
-    label = _label(crs)
-    if _is_same_as_storage(crs):
+    own = city.own_systems.system_of(_label(crs))
+    return _from_proj(crs, name, city, source) if own is None else _own(own, city, source)
+
+
+def _from_proj(crs: CRS, name: str, city: CityFrame, source: Path) -> Operation:
+    label = name if is_proj_string(name) else _label(crs)
+    if _is_same_as_storage(crs) or (is_proj_string(name) and _has_ellipsoid_of_storage(crs)):
         return _conversion(crs, label)
+    shift = city.own_systems.shift_of(crs)
+    if shift is not None:
+        return _shifted(crs, label, shift, source)
     return _transformation(crs, label, city, source)
 
 
 def _parse(name: str, source: Path) -> CRS:
     try:
-        return CRS.from_user_input(int(name) if name.isdecimal() else name)
-    except CRSError as error:
-        reason = f"{name[:80]!r} is not a coordinate reference system"
-        raise UnknownCRS(source, reason) from error
+        return parse_crs(name)
+    except ValueError as error:
+        raise UnknownCRS(source, str(error)) from error
 
 
 def _horizontal(crs: CRS) -> CRS:
@@ -143,13 +171,53 @@ def _is_same_as_storage(crs: CRS) -> bool:
     return any(_SAME_AS_STORAGE.search(name) for name in plain)
 
 
+def _has_ellipsoid_of_storage(crs: CRS) -> bool:
+    """Whether a system without a datum is on the ellipsoid of CGCS2000 or of WGS 84."""
+    found = crs.ellipsoid
+    is_unknown = crs.datum is not None and crs.datum.name.startswith("Unknown")
+    return (
+        is_unknown
+        and found is not None
+        and found.semi_major_metre == _SEMI_MAJOR_M
+        and abs(found.inverse_flattening - _INVERSE_FLATTENING) < _SAME_FLATTENING
+    )
+
+
 def _conversion(crs: CRS, label: str) -> Operation:
     """Out of the projection and no further: the datum is that of storage."""
     if crs.is_geographic:
         same = "none: CGCS2000 and WGS 84 are treated as one"
         return Operation(label, same, 0.0, swapped=False, forward=None)
-    transformer = Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True)
-    return _operation(label, transformer)
+    return _operation(label, _unprojected(crs))
+
+
+def _unprojected(crs: CRS) -> Transformer:
+    return Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True)
+
+
+def _shifted(crs: CRS, label: str, shift: DatumShift, source: Path) -> Operation:
+    """Out of the projection, and from the datum to CGCS2000 by parameters of the installation."""
+    out = None if crs.is_geographic else _unprojected(crs)
+    try:
+        to_storage = shift.forward(crs)
+    except ValueError as error:
+        raise UnknownCRS(source, f"{label} ({crs.name}): {error}") from None
+
+    def forward(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        if out is not None:
+            x, y = out.transform(x, y, errcheck=False)
+        return to_storage(x, y)
+
+    description = f"{crs.name} to CGCS2000 by {shift.kind} of this installation"
+    return Operation(label, description, shift.accuracy_m, swapped=False, forward=forward)
+
+
+def approximately(crs: str) -> Operation:
+    """Positions of a system as if its datum were CGCS2000: right to some 100 m.
+
+    For telling where numbers lie; never for data.
+    """
+    return _conversion(CRS.from_user_input(crs), crs)
 
 
 def _transformation(crs: CRS, label: str, city: CityFrame, source: Path) -> Operation:
@@ -170,13 +238,13 @@ def _transformation(crs: CRS, label: str, city: CityFrame, source: Path) -> Oper
 
 def _refusal(crs: CRS, label: str) -> str:
     datum = crs.datum.name if crs.datum else crs.name
-    reason = f"{label} ({crs.name}) cannot be brought to CGCS2000 within {MAX_ACCURACY_M:g} m"
-    if _OLD_CHINESE.search(datum):
-        return (
-            f"{reason}: the parameters from {datum} belong to your survey office. Transform the "
-            "file with them first and name the new system with --crs"
-        )
-    return f"{reason}: no operation from {datum} is known here"
+    owner = "your survey office" if _OLD_CHINESE.search(datum) else "the owner of that datum"
+    return (
+        f"{label} ({crs.name}) cannot be brought to CGCS2000 within {MAX_ACCURACY_M:g} m without "
+        f"the parameters from {datum}, which belong to {owner}. The operator must supply 3 or 7 "
+        "parameters, a grid or a plane transformation in the systems file of the installation; or "
+        "transform the file first and name the new system with --crs"
+    )
 
 
 def _operation(label: str, transformer: Transformer) -> Operation:
@@ -188,65 +256,8 @@ def _operation(label: str, transformer: Transformer) -> Operation:
     return Operation(label, transformer.description, accuracy, swapped=False, forward=forward)
 
 
-def candidates(positions: FloatArray, city: CityFrame, source: Path) -> tuple[str, ...]:
-    """Names of the systems in which most of some positions would lie in the city, likely first.
-
-    Args:
-        positions: Shape (n, 2), as the file gives them.
-
-    Returns:
-        Texts whose first word can be given as ``--crs``, such as ``EPSG:4547 (CGCS2000 / ...)``.
-    """
-    finite = positions[np.isfinite(positions).all(axis=1)][:_SAMPLE]
-    if not len(finite):
-        return ()
-    found: list[str] = []
-    for name in _likely_systems(city):
-        for suffix in ("", SWAPPED):
-            operation = find_operation(name + suffix, city, source)
-            if share_inside(operation, finite, city) >= 0.5:
-                found.append(f"{operation.crs} ({_title(name)})")
-    return tuple(found[:_MAX_CANDIDATES])
-
-
 def share_inside(operation: Operation, positions: FloatArray, city: CityFrame) -> float:
     """Share of positions, 0 to 1, that an operation puts into the reach of the city."""
     if not len(positions):
         return 0.0
     return float(city.holds(operation.apply(positions)).mean())
-
-
-@cache
-def _title(name: str) -> str:
-    if name == "gcj02":
-        return "offset of Chinese web maps; numbers alone cannot tell it from EPSG:4490"
-    if name == "bd09":
-        return "offset of Baidu maps; numbers alone cannot tell it from EPSG:4490"
-    return CRS.from_user_input(name).name
-
-
-def _likely_systems(city: CityFrame) -> Iterator[str]:
-    seen: set[str] = set()
-    for name in (
-        *(f"EPSG:{code}" for code in (4490, city.plane_srid, *_zone_systems(city))),
-        "gcj02",
-        "bd09",
-    ):
-        if name not in seen:
-            seen.add(name)
-            yield name
-
-
-def _zone_systems(city: CityFrame) -> Iterator[int]:
-    """Web Mercator, the CGCS2000 Gauss-Kruger zones of the extent, and its UTM zones."""
-    yield 3857
-    west, east = city.extent.west, city.extent.east
-    for zone in range(max(25, round(west / 3)), min(45, round(east / 3)) + 1):
-        yield 4534 + zone - 25
-        yield 4513 + zone - 25
-    for zone in range(max(13, math.floor(west / 6) + 1), min(23, math.floor(east / 6) + 1) + 1):
-        yield 4502 + zone - 13
-        yield 4491 + zone - 13
-    first_utm = 32700 if city.extent.north <= 0 else 32600
-    for zone in range(math.floor((west + 180) / 6) + 1, math.floor((east + 180) / 6) + 2):
-        yield first_utm + min(zone, 60)

@@ -17,14 +17,14 @@ from sqlalchemy.schema import CreateTable
 from layers.access import Clearance
 from layers.base import STORAGE_SRID, Layer
 from layers.tables import (
-    SCHEMA,
     STAGING_SCHEMA,
     held_table,
     partition_name,
-    past_name,
     past_table,
+    past_table_name,
     row_clearances,
     sql_type,
+    table_name,
 )
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
@@ -37,33 +37,33 @@ def layer_ddl(layer: Layer) -> list[str]:
     """The statements that make the tables, partitions and indexes of a layer."""
     statements = [_create(held_table(layer)), _create(past_table(layer))]
     for clearance in row_clearances(layer):
-        statements += partition_ddl(layer.name, clearance)
-        statements += held_index_ddl(layer, clearance)
-        statements += partition_ddl(past_name(layer), clearance)
-        statements += _past_index_ddl(layer, clearance)
+        statements += partitions_ddl(layer, clearance)
     return statements
+
+
+def partitions_ddl(layer: Layer, clearance: Clearance) -> list[str]:
+    """The statements that make the partitions of one clearance with their indexes."""
+    return [
+        _partition(layer, table_name(layer), clearance),
+        *_held_indexes(layer, partition_name(table_name(layer), clearance)),
+        _partition(layer, past_table_name(layer), clearance),
+        *_past_indexes(layer, partition_name(past_table_name(layer), clearance)),
+    ]
 
 
 def _create(table: Table) -> str:
     return str(CreateTable(table).compile(dialect=_DIALECT)).strip()
 
 
-def partition_ddl(table_name: str, clearance: Clearance) -> list[str]:
-    """The statement that makes the partition of one clearance."""
-    name = partition_name(table_name, clearance)
-    return [
-        f"CREATE TABLE {SCHEMA}.{name} PARTITION OF {SCHEMA}.{table_name} "
-        f"FOR VALUES IN ({clearance:d})"
-    ]
-
-
-def held_index_ddl(layer: Layer, clearance: Clearance) -> list[str]:
-    """The indexes of one partition of held versions."""
-    return list(_held_indexes(layer, partition_name(layer.name, clearance)))
+def _partition(layer: Layer, table: str, clearance: Clearance) -> str:
+    return (
+        f"CREATE TABLE {layer.schema}.{partition_name(table, clearance)} "
+        f"PARTITION OF {layer.schema}.{table} FOR VALUES IN ({clearance:d})"
+    )
 
 
 def _held_indexes(layer: Layer, name: str) -> Iterator[str]:
-    on = f"ON {SCHEMA}.{name}"
+    on = f"ON {layer.schema}.{name}"
     yield f"CREATE UNIQUE INDEX {name}_feature_id {on} (feature_id) WHERE {OPEN}"
     yield f"CREATE UNIQUE INDEX {name}_natural_key {on} (natural_key) WHERE {OPEN}"
     yield f"CREATE INDEX {name}_geom {on} USING gist (geom_3857) WHERE {OPEN}"
@@ -71,18 +71,15 @@ def _held_indexes(layer: Layer, name: str) -> Iterator[str]:
     yield f"CREATE INDEX {name}_ended_natural_key {on} (natural_key) WHERE {ENDED}"
     yield f"CREATE INDEX {name}_ended_geom {on} USING gist (geom_3857, valid_during) WHERE {ENDED}"
     if layer.knn_by:
-        columns = f"{layer.knn_by}, geom_3857"
+        columns = f"{layer.attribute[layer.knn_by].column}, geom_3857"
         yield f"CREATE INDEX {name}_nearest {on} USING gist ({columns}) WHERE {OPEN}"
 
 
-def _past_index_ddl(layer: Layer, clearance: Clearance) -> list[str]:
-    name = partition_name(past_name(layer), clearance)
-    on = f"ON {SCHEMA}.{name}"
-    return [
-        f"CREATE INDEX {name}_feature_id {on} (feature_id)",
-        f"CREATE INDEX {name}_natural_key {on} (natural_key)",
-        f"CREATE INDEX {name}_geom {on} USING gist (geom_3857, recorded_during)",
-    ]
+def _past_indexes(layer: Layer, name: str) -> Iterator[str]:
+    on = f"ON {layer.schema}.{name}"
+    yield f"CREATE INDEX {name}_feature_id {on} (feature_id)"
+    yield f"CREATE INDEX {name}_natural_key {on} (natural_key)"
+    yield f"CREATE INDEX {name}_geom {on} USING gist (geom_3857, recorded_during)"
 
 
 def staged_table_ddl(layer: Layer, name: str) -> str:
@@ -90,12 +87,12 @@ def staged_table_ddl(layer: Layer, name: str) -> str:
 
     Unlogged: what a crash leaves of it is worth nothing.
     """
-    attributes = ", ".join(
-        f"{attribute.name} {sql_type(attribute).compile(dialect=_DIALECT)}"
+    attributes = "".join(
+        f"{attribute.column} {sql_type(attribute).compile(dialect=_DIALECT)}, "
         for attribute in layer.attributes
     )
     return (
         f"CREATE UNLOGGED TABLE {STAGING_SCHEMA}.{name} (row_number bigint, natural_key text, "
-        f"key_derived boolean, {attributes}, admin_code text, clearance smallint, "
+        f"key_derived boolean, {attributes}admin_code text, clearance smallint, "
         f"valid_from timestamptz, geom geometry({layer.geometry_type.value}, {STORAGE_SRID}))"
     )

@@ -5,10 +5,12 @@
      │  ├ InvalidParameter
      │  ├ UnknownParameter
      │  ├ InvalidBody
-     │  └ BodyTooLarge
+     │  ├ BodyTooLarge
+     │  └ UploadTimedOut
      ├ NotFoundError         nothing there, or nothing that this caller may know of
      │  ├ UnknownLayer
      │  ├ FeatureNotFound
+     │  ├ JobNotFound
      │  ├ LoadNotFound
      │  └ TileOutsideMatrix
      ├ AccessError
@@ -17,19 +19,24 @@
      ├ ConflictError
      │  ├ LoadInProgress
      │  ├ CannotUndo
-     │  └ CannotPurge
+     │  ├ CannotPurge
+     │  ├ ThemeExists
+     │  ├ LayerChanged
+     │  └ WrongJobState
      ├ SourceError           the owner of the data can mend it
      │  ├ UnreadableSource
      │  ├ UnsafeArchive
      │  ├ MissingColumn
      │  ├ UnknownCRS
-     │  └ InvalidMapping
+     │  ├ InvalidMapping
+     │  └ InvalidTheme
      └ ServiceError          the operator can mend it
         ├ ClusterError
         ├ MigrationError
         ├ DatabaseUnavailable
         ├ NotYetSettled
-        └ QueryTimedOut
+        ├ QueryTimedOut
+        └ StorageFull
 
 Errors carry fields, not only text; what HTTP makes of them is decided in ``geoservice.problems``.
 """
@@ -85,6 +92,10 @@ class BodyTooLarge(RequestError):
         self.limit_bytes = limit_bytes
 
 
+class UploadTimedOut(RequestError):
+    """A body came too slowly, or stopped coming."""
+
+
 class NotFoundError(GeoserviceError):
     """Nothing is there, or nothing that this caller may know of."""
 
@@ -104,6 +115,14 @@ class FeatureNotFound(NotFoundError):
         super().__init__(f"{layer} has no feature {feature_id} at that instant")
         self.layer = layer
         self.feature_id = feature_id
+
+
+class JobNotFound(NotFoundError):
+    """A job of loading does not exist, or is of a layer that the caller may not load into."""
+
+    def __init__(self, job_id: int) -> None:
+        super().__init__(f"there is no load {job_id}")
+        self.job_id = job_id
 
 
 class LoadNotFound(NotFoundError):
@@ -144,6 +163,26 @@ class LoadInProgress(ConflictError):
     def __init__(self, layer: str) -> None:
         super().__init__(f"another load of {layer} is being published; try again when it has ended")
         self.layer = layer
+
+
+class ThemeExists(ConflictError):
+    """A theme of that name is there already."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is a theme {name!r} already")
+        self.name = name
+
+
+class LayerChanged(ConflictError):
+    """A layer was changed or dropped while something was being done with it."""
+
+    def __init__(self, layer: str) -> None:
+        super().__init__(f"{layer} was changed meanwhile, so nothing was written; try again")
+        self.layer = layer
+
+
+class WrongJobState(ConflictError):
+    """A job of loading is not in a state in which that can be asked of it."""
 
 
 class CannotUndo(ConflictError):
@@ -223,6 +262,10 @@ class InvalidMapping(SourceError):
     """A mapping names an attribute or a column that does not exist."""
 
 
+class InvalidTheme(SourceError):
+    """A description of a theme cannot be used; it says where and why."""
+
+
 class ServiceError(GeoserviceError):
     """A fault that the operator of the service can mend."""
 
@@ -249,3 +292,7 @@ class NotYetSettled(ServiceError):
 
 class QueryTimedOut(ServiceError):
     """A statement ran longer than it may."""
+
+
+class StorageFull(ServiceError):
+    """There is no room for another upload."""

@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 from layers.errors import InvalidParameter
 
@@ -112,4 +113,19 @@ def parse_instant(text: str, name: str = "datetime") -> datetime:
         instant = datetime.fromisoformat(text.upper())
         return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
+        raise InvalidParameter(name, text, "there is no such instant") from None
+
+
+def instant_in_city(text: str, time_zone: str, name: str = "valid-from") -> datetime:
+    """The instant of a text; a bare date begins in the city, as dates in files do.
+
+    Raises:
+        InvalidParameter: not RFC 3339, or there is no such instant.
+    """
+    instant = parse_instant(text, name)
+    if len(text) > len("2020-01-01"):
+        return instant
+    try:
+        return instant.replace(tzinfo=ZoneInfo(time_zone)).astimezone(UTC)
+    except OverflowError:
         raise InvalidParameter(name, text, "there is no such instant") from None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from layers.base import Layer
-from layers.tables import SCHEMA, past_name
+from layers.tables import SCHEMA, qualified, qualified_past
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def violations(connection: Connection, layer: Layer) -> Iterator[Violation]:
     Args:
         connection: Of a role that reads the tables, such as the loader's.
     """
-    held, past = f"{SCHEMA}.{layer.name}", f"{SCHEMA}.{past_name(layer)}"
+    held, past = qualified(layer), qualified_past(layer)
     columns = "feature_id, valid_during, recorded_during"
     words = {
         "held": held,

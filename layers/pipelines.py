@@ -142,12 +142,14 @@ LAYER = Layer(
             minimum=0,
             maximum=20000,
             in_tile=True,
+            section="section",
         ),
         Attribute(
             "section",
             AttributeType.TEXT,
             Title("Section, width x height in mm", "断面"),
             aliases=("断面", "断面尺寸", "管径或断面", "dmcc"),
+            unit="mm",
         ),
         Attribute(
             "material",

@@ -22,6 +22,7 @@ from layers.comparison import Comparison
 from layers.drafts import Apart, adopt_draft, draft_name, fill_drafts
 from layers.rewrite import Rewrite, lock_layer, take_instant
 from layers.tables import FEATURE_ID_SEQUENCE, SCHEMA, STAGING_SCHEMA, row_clearances
+from layers.themes import require_current
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,11 @@ def publish(
 
     Raises:
         LoadInProgress: another publication of the layer did not end in time.
+        LayerChanged: the layer is a theme that was edited or dropped since the rows were staged.
         OverlappingVersions: the held versions were not what they must be; nothing is written.
     """
     lock_layer(connection, layer.name)
+    require_current(connection, layer)
     recorded_at = take_instant(connection, layer.name)
     rewrite = Rewrite(connection, layer, load_id)
     work = _Work(connection, layer, rewrite, staged_table, claim or Claim(), recorded_at, load_id)

@@ -18,7 +18,8 @@ from layers.errors import CannotPurge, LoadNotFound
 from layers.registry import get_layer
 from layers.rewrite import lock_layer
 from layers.system_tables import findings, loads, quarantine
-from layers.tables import SCHEMA, past_name
+from layers.tables import SCHEMA, qualified, qualified_past
+from layers.themes import require_current
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ def purge_load(connection: Connection, load_id: int, reason: str) -> Tombstone:
         LoadNotFound: there is no such load, or it is under way.
         CannotPurge: something of it is still held, or a later load carried on what it brought.
         LoadInProgress: a publication of the layer did not end in time.
+        LayerChanged: the layer is a theme that was changed meanwhile.
     """
     load = connection.execute(select(loads).where(loads.c.load_id == load_id)).one_or_none()
     if load is None or load.state == "staging":
@@ -68,8 +70,9 @@ def purge_load(connection: Connection, load_id: int, reason: str) -> Tombstone:
         raise CannotPurge(load_id, "it has been purged already")
     layer = get_layer(load.layer)
     lock_layer(connection, layer.name)
+    require_current(connection, layer)
     _refuse_what_is_in_use(connection, layer, load)
-    past = f"{SCHEMA}.{past_name(layer)}"
+    past = qualified_past(layer)
     digest, versions = connection.execute(
         text(
             f"SELECT encode(sha256(convert_to(coalesce(string_agg(v.line, E'\\n' ORDER BY v.line), "
@@ -94,7 +97,7 @@ def purge_load(connection: Connection, load_id: int, reason: str) -> Tombstone:
 
 
 def _refuse_what_is_in_use(connection: Connection, layer: Layer, load: Any) -> None:
-    held, past = f"{SCHEMA}.{layer.name}", f"{SCHEMA}.{past_name(layer)}"
+    held, past = qualified(layer), qualified_past(layer)
     of_load = {"load_id": load.load_id}
     count = connection.execute(
         text(f"SELECT count(*) FROM {held} WHERE load_id = :load_id"), of_load

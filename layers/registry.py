@@ -1,8 +1,14 @@
-"""The typed layers, as an explicit tuple: a reader sees the list, a new layer adds a line."""
+"""The layers there are: the typed ones, as an explicit tuple, and the themes of the database.
+
+A reader of this page sees the typed layers, and a new one adds a line. Themes come from one
+database, the one that the process serves; whoever opens that reads them
+(``layers.themes.read_themes``) and hands them over with ``use_themes``, as often as they change.
+A descriptor that has not changed stays the same object, so what is cached by layer stays right.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from layers import (
     districts,
@@ -26,9 +32,31 @@ LAYERS: tuple[Layer, ...] = (
     pipeline_nodes.LAYER,
     facilities.LAYER,
 )
-"""In drawing order, the lowest first."""
+"""The typed layers in drawing order, the lowest first."""
 
-_BY_NAME: Mapping[str, Layer] = {layer.name: layer for layer in LAYERS}
+
+class _Registry:
+    """Layers by name; what is looked up is replaced as a whole, never changed."""
+
+    def __init__(self, themes: Iterable[Layer] = ()) -> None:
+        # Areas lie below lines and these below points, so that none hides another.
+        drawn = sorted(themes, key=lambda layer: (-layer.geometry_type.dimension, layer.name))
+        self.layers = (*LAYERS, *drawn)
+        self.by_name: Mapping[str, Layer] = {layer.name: layer for layer in self.layers}
+
+
+_now = _Registry()
+
+
+def use_themes(themes: Iterable[Layer]) -> None:
+    """Make these the themes of the process, instead of those before."""
+    global _now  # a process serves one database; the swap is atomic
+    _now = _Registry(themes)
+
+
+def is_known(name: str) -> bool:
+    """Whether there is a layer of a name, whoever may know of it."""
+    return name in _now.by_name
 
 
 def get_layer(name: str, level: Clearance = Clearance.RESTRICTED) -> Layer:
@@ -37,12 +65,12 @@ def get_layer(name: str, level: Clearance = Clearance.RESTRICTED) -> Layer:
     Raises:
         UnknownLayer: there is none, or it is hidden from the level; the two are answered alike.
     """
-    layer = _BY_NAME.get(name)
+    layer = _now.by_name.get(name)
     if layer is None or layer.clearance > level:
         raise UnknownLayer(name)
     return layer
 
 
 def layers_at(level: Clearance) -> tuple[Layer, ...]:
-    """The layers that a level may know of, in drawing order."""
-    return tuple(layer for layer in LAYERS if layer.clearance <= level)
+    """The layers that a level may know of, themes too, in drawing order."""
+    return tuple(layer for layer in _now.layers if layer.clearance <= level)

@@ -18,7 +18,7 @@ from layers.base import Layer
 from layers.errors import GeoserviceError, LoadInProgress
 from layers.recorded import mark_publication
 from layers.system_tables import loads
-from layers.tables import SCHEMA, STAGING_SCHEMA, past_name
+from layers.tables import STAGING_SCHEMA, column_names, qualified, qualified_past
 
 LOCK_TIMEOUT_S = 120
 
@@ -67,16 +67,16 @@ class Rewrite:
         changed: Table of the rewrite: row_number (of a staged row, or null), feature_id (unique),
             clearance, raises (whether that is higher than it was), cleared and asserted (the part
             of cleared over which the staged row is to hold, or null).
-        attributes: Names of the layer's attributes.
+        attributes: Columns of the layer's attributes.
         columns: Columns of a version that are written, in order.
     """
 
     def __init__(self, connection: Connection, layer: Layer, load_id: int) -> None:
         self._connection = connection
-        self.held = f"{SCHEMA}.{layer.name}"
-        self.past = f"{SCHEMA}.{past_name(layer)}"
+        self.held = qualified(layer)
+        self.past = qualified_past(layer)
         self.changed = f"{STAGING_SCHEMA}.changed_{load_id}"
-        self.attributes = tuple(attribute.name for attribute in layer.attributes)
+        self.attributes = tuple(column_names(layer))
         self._kept = (
             *("feature_id", "natural_key", "key_derived", *self.attributes),
             *("admin_code", "clearance", "load_id"),

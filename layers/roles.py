@@ -38,7 +38,7 @@ _PURPOSES = {
     Role.OWNER: "owns the database and its schemas; runs migrations, makes theme tables",
     Role.LOADER: "stages files; publishes loads, edits and undos",
     Role.INGEST: "writes observations",
-    Role.DESK: "writes reports and subscriptions",
+    Role.DESK: "asks for loads; writes reports and subscriptions",
     Role.GATE: "reads API keys, to tell who is asking",
     Role.READ_PUBLIC: "reads what the public may see",
     Role.READ_ENTERPRISE: "reads what enterprises may see",

@@ -1,4 +1,4 @@
-"""Tables that are no layers: loads, quarantine, keys, and live observations.
+"""Tables that are no layers: loads, quarantine, keys, jobs, and live observations.
 
 Observations are narrow on purpose, so that a thousand million fit: a series says once what is
 measured where, an observation carries its number. Native monthly partitions are made on demand by
@@ -100,6 +100,44 @@ api_keys = Table(
     CheckConstraint("clearance BETWEEN 0 AND 3", name="api_keys_clearance_known"),
 )
 
+load_jobs = Table(
+    "load_jobs",
+    metadata,
+    Column("job_id", BigInteger, Identity(), primary_key=True),
+    Column("folder", Text, nullable=False, unique=True),
+    Column("layer", Text, nullable=False),
+    Column("files", JSONB, nullable=False),
+    Column("options", JSONB, nullable=False),
+    Column("created_by", BigInteger, nullable=False),
+    Column("created_at", _INSTANT, nullable=False, server_default=func.clock_timestamp()),
+    Column("state", Text, nullable=False, server_default=text("'uploaded'")),
+    # What the web asks for; only the worker changes the state.
+    Column("asked", Text),
+    Column("asked_by", BigInteger),
+    Column("clearance", SmallInteger),
+    Column("step", Text),
+    Column("rows_done", BigInteger),
+    Column("rows_total", BigInteger),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("heartbeat_at", _INSTANT),
+    Column("preview", JSONB),
+    Column("report", JSONB),
+    Column("result", JSONB),
+    Column("message", Text),
+    Column("load_id", BigInteger, ForeignKey("city.loads.load_id")),
+    Column("finished_at", _INSTANT),
+    Column("files_removed_at", _INSTANT),
+    Column("change_no", BigInteger, nullable=False, server_default=text("1")),
+    CheckConstraint(
+        "state IN ('uploaded', 'checking', 'ready', 'loading', 'done', 'undoing', 'undone', "
+        "'failed', 'cancelled')",
+        name="load_jobs_state_known",
+    ),
+    CheckConstraint("asked IN ('confirm', 'cancel', 'undo')", name="load_jobs_asked_known"),
+    CheckConstraint("clearance BETWEEN 0 AND 3", name="load_jobs_clearance_known"),
+    Index("load_jobs_by_layer", "layer", "job_id"),
+)
+
 series = Table(
     "series",
     metadata,
@@ -165,6 +203,36 @@ series_status = Table(
     Index("series_status_newest", "feature_id", text("observed_at DESC")),
 )
 
+themes = Table(
+    "themes",
+    metadata,
+    Column("theme_id", Integer, Identity(), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    # A descriptor, see layers.theme_documents; its tables bear the number of the theme.
+    Column("descriptor", JSONB, nullable=False),
+    Column("created_at", _INSTANT, nullable=False, server_default=func.clock_timestamp()),
+    Column("dropped_at", _INSTANT),
+    Index("themes_by_name", "name", unique=True, postgresql_where=text("dropped_at IS NULL")),
+)
+
+theme_edits = Table(
+    "theme_edits",
+    metadata,
+    # Numbered under one lock, so that a higher number is a later commit.
+    Column("edit_no", BigInteger, Identity(), primary_key=True),
+    Column("theme_id", Integer, ForeignKey("city.themes.theme_id"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("descriptor", JSONB, nullable=False),
+    Column("edited_at", _INSTANT, nullable=False, server_default=func.clock_timestamp()),
+    UniqueConstraint("theme_id", "version", name="theme_edits_one_per_version"),
+    CheckConstraint(
+        "action IN ('created', 'edited', 'widened', 'dropped')", name="theme_edits_action_known"
+    ),
+)
+
 installation = Table(
     "installation",
     metadata,
@@ -178,10 +246,13 @@ ALL: tuple[Table, ...] = (
     quarantine,
     findings,
     api_keys,
+    load_jobs,
     series,
     observations,
     observation_corrections,
     series_status,
+    themes,
+    theme_edits,
     installation,
 )
 """In the order in which they are made."""

@@ -1,9 +1,14 @@
 """Tables of the layers, derived from their descriptors.
 
-Every layer has two tables in schema ``city``, both LIST-partitioned by the clearance of the row:
+Every layer has two tables in its schema, both LIST-partitioned by the clearance of the row:
 
 - ``<layer>``: held versions, what is believed now (``recorded_during`` has no end),
 - ``<layer>_past``: versions no longer believed.
+
+Those of a typed layer lie in schema ``city`` and are called as the layer and its attributes are;
+those of a theme lie in schema ``themes`` under names of ours, so that no word of a file is an
+identifier. Whoever writes SQL on tables takes names from here; readers' views bear the names of the
+descriptor.
 
 Both time columns are half-open ``tstzrange``. ``geom`` is EPSG:4490 (x longitude, y latitude,
 degrees), ``geom_3857`` is generated from it, without Z, and serves tiles. Uniqueness across
@@ -14,7 +19,7 @@ its own indexes.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from geoalchemy2 import Geometry
@@ -36,10 +41,19 @@ from sqlalchemy.dialects.postgresql import TSTZRANGE
 from sqlalchemy.types import TypeEngine
 
 from layers.access import Clearance
-from layers.base import STORAGE_SRID, TILE_SRID, Attribute, AttributeType, GeometryType, Layer
+from layers.base import (
+    CITY_SCHEMA,
+    STORAGE_SRID,
+    THEME_SCHEMA,
+    TILE_SRID,
+    Attribute,
+    AttributeType,
+    GeometryType,
+    Layer,
+)
 from layers.registry import LAYERS
 
-SCHEMA = "city"
+SCHEMA = CITY_SCHEMA
 STAGING_SCHEMA = "staging"
 FEATURE_ID_SEQUENCE = "feature_id_seq"
 
@@ -79,7 +93,7 @@ def _version_columns(layer: Layer) -> Iterator[Column[Any]]:
     yield Column("natural_key", Text, nullable=False)
     yield Column("key_derived", Boolean, nullable=False)
     for attribute in layer.attributes:
-        yield Column(attribute.name, sql_type(attribute))
+        yield Column(attribute.column, sql_type(attribute))
     yield Column("admin_code", Text)
     yield Column("clearance", SmallInteger, nullable=False)
     yield Column("load_id", BigInteger, nullable=False)
@@ -101,26 +115,52 @@ def _version_columns(layer: Layer) -> Iterator[Column[Any]]:
 def _build_table(layer: Layer, name: str) -> Table:
     return Table(
         name,
-        metadata,
+        # Themes come and go, and no migration knows of them.
+        MetaData(schema=THEME_SCHEMA) if layer.schema == THEME_SCHEMA else metadata,
         *_version_columns(layer),
         postgresql_partition_by="LIST (clearance)",
     )
 
 
-@cache
+@lru_cache(maxsize=256)
 def held_table(layer: Layer) -> Table:
     """The table of what is believed now."""
-    return _build_table(layer, layer.name)
+    return _build_table(layer, table_name(layer))
 
 
-@cache
+@lru_cache(maxsize=256)
 def past_table(layer: Layer) -> Table:
     """The table of what was believed once and is no longer."""
-    return _build_table(layer, past_name(layer))
+    return _build_table(layer, past_table_name(layer))
+
+
+def table_name(layer: Layer) -> str:
+    """Name of the table of held versions, without its schema."""
+    return layer.stored_as or layer.name
+
+
+def past_table_name(layer: Layer) -> str:
+    """Name of the table of versions no longer believed, without its schema."""
+    return f"{table_name(layer)}_past"
+
+
+def qualified(layer: Layer) -> str:
+    """The table of held versions with its schema, as SQL."""
+    return f"{layer.schema}.{table_name(layer)}"
+
+
+def qualified_past(layer: Layer) -> str:
+    """The table of versions no longer believed with its schema, as SQL."""
+    return f"{layer.schema}.{past_table_name(layer)}"
+
+
+def column_names(layer: Layer) -> list[str]:
+    """The columns of the attributes, in order, in the tables and in staging."""
+    return [attribute.column for attribute in layer.attributes]
 
 
 def past_name(layer: Layer) -> str:
-    """Name of the table and the views of versions no longer believed."""
+    """Name of the readers' view of versions no longer believed."""
     return f"{layer.name}_past"
 
 

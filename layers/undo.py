@@ -21,7 +21,8 @@ from layers.errors import CannotUndo
 from layers.registry import LAYERS, get_layer
 from layers.rewrite import BY_INDEX, Rewrite, lock_layer, take_instant
 from layers.system_tables import loads
-from layers.tables import SCHEMA, STAGING_SCHEMA
+from layers.tables import SCHEMA, STAGING_SCHEMA, qualified
+from layers.themes import require_current
 
 _NAMED_LOADS = 5
 
@@ -54,11 +55,13 @@ def undo_load(connection: Connection, load_id: int) -> Undone:
         CannotUndo: it changed nothing, is undone already, or what it wrote has been changed or is
             referred to since.
         LoadInProgress: another publication of the layer did not end in time.
+        LayerChanged: the layer is a theme that was changed meanwhile.
     """
     load = published_load(connection, load_id)
     layer = get_layer(load.layer)
     for name in _locked_together(layer):
         lock_layer(connection, name)
+    require_current(connection, layer)
     recorded_at = take_instant(connection, layer.name)
     number: int = connection.execute(
         insert(loads)
@@ -251,7 +254,7 @@ class _Undoing:
                                         AND upper_inf(h.valid_during))
                       AND upper_inf(p.valid_during)
                 )
-                SELECT count(*), min(o.natural_key) FROM {SCHEMA}.{other.name} o
+                SELECT count(*), min(o.natural_key) FROM {qualified(other)} o
                 WHERE upper_inf(o.valid_during)
                   AND (o.{ends.start} IN (SELECT natural_key FROM gone)
                        OR o.{ends.end} IN (SELECT natural_key FROM gone))"""

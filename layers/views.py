@@ -6,20 +6,33 @@ hidden column nor a hidden row. Readers' SQL says plain ``FROM pipelines``. View
 partitions, which the planner flattens, so the GiST index of each partition is used (row-level
 security would lose it: PostGIS operators are not leakproof).
 
-The statements follow today's descriptors and are made anew whenever these change.
+The statements follow today's descriptors and are made anew whenever these change; those of one
+theme are made alone when it changes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 
 from layers.access import Clearance
-from layers.base import Layer
+from layers.base import THEME_SCHEMA, Layer
 from layers.facilities import LAYER as FACILITIES
+from layers.load_jobs import WEB_INSERTS, WEB_UPDATES
 from layers.observations import AVAILABILITY
-from layers.registry import LAYERS, layers_at
+from layers.registry import LAYERS
 from layers.roles import Role, reader_role, role_name
-from layers.tables import SCHEMA, STAGING_SCHEMA, partition_name, past_name, row_clearances
+from layers.tables import (
+    SCHEMA,
+    STAGING_SCHEMA,
+    partition_name,
+    past_name,
+    past_table_name,
+    qualified,
+    qualified_past,
+    row_clearances,
+    table_name,
+)
 
 FACILITY_STATUS = "facility_status"
 FIGURES = "figures"
@@ -59,19 +72,37 @@ def readable_columns(layer: Layer, level: Clearance) -> tuple[str, ...]:
     )
 
 
-def view_statements(database: str) -> list[str]:
+def view_statements(database: str, themes: Sequence[Layer] = ()) -> list[str]:
     """All statements that make the read schemas and the grants of a database."""
     statements = []
     for level in Clearance:
         statements += _schema_statements(level)
-        statements += [
-            _layer_view(layer, level, table_name)
-            for layer in layers_at(level)
-            for table_name in (layer.name, past_name(layer))
-        ]
+        for layer in (*LAYERS, *themes):
+            statements += _layer_views(layer, level)
         statements += _observation_views(level)
         statements += _reader_grants(database, level)
-    return statements + _writer_grants(database)
+    statements += _writer_grants(database)
+    return statements + [_theme_grant(database, theme) for theme in themes]
+
+
+def theme_view_statements(database: str, theme: Layer) -> list[str]:
+    """The statements that make the views and the grants of a theme that has no views."""
+    statements = []
+    for level in Clearance:
+        views = list(_layer_views(theme, level))
+        statements += views
+        if views:
+            names = ", ".join(_view_names(theme, level))
+            role = role_name(database, reader_role(level))
+            statements.append(f'GRANT SELECT ON {names} TO "{role}"')
+    return [*statements, _theme_grant(database, theme)]
+
+
+def drop_view_statements(theme: Layer) -> list[str]:
+    """The statements that take the views of a theme away, where there are any."""
+    return [
+        f"DROP VIEW IF EXISTS {name}" for level in Clearance for name in _view_names(theme, level)
+    ]
 
 
 def fingerprint(statements: list[str]) -> str:
@@ -84,14 +115,27 @@ def _schema_statements(level: Clearance) -> list[str]:
     return [f"DROP SCHEMA IF EXISTS {name} CASCADE", f"CREATE SCHEMA {name}"]
 
 
-def _layer_view(layer: Layer, level: Clearance, table_name: str) -> str:
-    columns = ", ".join(readable_columns(layer, level))
-    branches = "\nUNION ALL\n".join(
-        f"SELECT {columns} FROM {SCHEMA}.{partition_name(table_name, clearance)}"
-        for clearance in row_clearances(layer)
-        if clearance <= level
+def _layer_views(layer: Layer, level: Clearance) -> Iterator[str]:
+    """The views of held and of past versions; none below the layer's clearance."""
+    if layer.clearance > level:
+        return
+    columns = ", ".join(
+        f'{layer.attribute[name].column} AS "{name}"' if name in layer.attribute else name
+        for name in readable_columns(layer, level)
     )
-    return f"CREATE VIEW {read_schema(level)}.{table_name} AS\n{branches}"
+    clearances = [clearance for clearance in row_clearances(layer) if clearance <= level]
+    tables = (table_name(layer), past_table_name(layer))
+    for view, table in zip(_view_names(layer, level), tables, strict=True):
+        branches = "\nUNION ALL\n".join(
+            f"SELECT {columns} FROM {layer.schema}.{partition_name(table, clearance)}"
+            for clearance in clearances
+        )
+        yield f"CREATE VIEW {view} AS\n{branches}"
+
+
+def _view_names(layer: Layer, level: Clearance) -> tuple[str, str]:
+    schema = read_schema(level)
+    return f"{schema}.{layer.name}", f"{schema}.{past_name(layer)}"
 
 
 def _observation_views(level: Clearance) -> list[str]:
@@ -136,7 +180,9 @@ def _barrier(level: Clearance, name: str) -> str:
 
 def _feature_is_visible(level: Clearance) -> str:
     return " OR ".join(
-        f"s.layer = '{layer.name}' AND ({_has_version(layer, level)})" for layer in layers_at(level)
+        f"s.layer = '{layer.name}' AND ({_has_version(layer, level)})"
+        for layer in LAYERS
+        if layer.clearance <= level
     )
 
 
@@ -204,11 +250,12 @@ def _writer_grants(database: str) -> list[str]:
     loader = f'"{role_name(database, Role.LOADER)}"'
     ingest = f'"{role_name(database, Role.INGEST)}"'
     gate = f'"{role_name(database, Role.GATE)}"'
+    desk = f'"{role_name(database, Role.DESK)}"'
     tables = ", ".join(
-        f"{SCHEMA}.{name}" for layer in LAYERS for name in (layer.name, past_name(layer))
+        name for layer in LAYERS for name in (qualified(layer), qualified_past(layer))
     )
     statements = [
-        f"GRANT USAGE ON SCHEMA {SCHEMA} TO {loader}, {ingest}, {gate}",
+        f"GRANT USAGE ON SCHEMA {SCHEMA} TO {loader}, {ingest}, {gate}, {desk}",
         f"GRANT USAGE, CREATE ON SCHEMA {STAGING_SCHEMA} TO {loader}",
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {loader}",
         f"GRANT SELECT, INSERT, UPDATE ON {SCHEMA}.loads, {SCHEMA}.quarantine TO {loader}",
@@ -221,10 +268,22 @@ def _writer_grants(database: str) -> list[str]:
         f"GRANT EXECUTE ON FUNCTION {SCHEMA}.ensure_observation_partition(timestamptz) TO {ingest}",
         *(f"GRANT EXECUTE ON FUNCTION {SCHEMA}.{function} TO {loader}" for function in _LOADING),
         f"GRANT SELECT ON {SCHEMA}.api_keys, {SCHEMA}.alembic_version TO {gate}",
+        f"GRANT USAGE ON SCHEMA {THEME_SCHEMA} TO {loader}",
+        f"GRANT SELECT ON {SCHEMA}.themes, {SCHEMA}.theme_edits TO {loader}, {gate}",
+        # The web asks, the worker does: the web never says what became of a job.
+        f"GRANT SELECT, UPDATE ON {SCHEMA}.load_jobs TO {loader}",
+        f"GRANT SELECT, INSERT ({', '.join(WEB_INSERTS)}), UPDATE ({', '.join(WEB_UPDATES)}) "
+        f"ON {SCHEMA}.load_jobs TO {desk}",
     ]
     statements += [
         f"GRANT SELECT (feature_id, natural_key, clearance, valid_during) "
-        f"ON {SCHEMA}.{layer.name} TO {ingest}"
+        f"ON {qualified(layer)} TO {ingest}"
         for layer in LAYERS
     ]
     return statements
+
+
+def _theme_grant(database: str, theme: Layer) -> str:
+    loader = f'"{role_name(database, Role.LOADER)}"'
+    tables = f"{qualified(theme)}, {qualified_past(theme)}"
+    return f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {loader}"

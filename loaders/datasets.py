@@ -8,7 +8,7 @@ report names the others.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from tempfile import mkdtemp
@@ -172,19 +172,21 @@ def _data_sets(
         UnreadableSource: there are none.
     """
     shapes = {_stem(name) for name in files if name.suffix.lower() == ".shp"}
-    sets: list[PurePosixPath] = []
-    weak: list[PurePosixPath] = []
-    for name in files:
-        known = format_of(name.suffix)
-        is_part = name.suffix.lower() == ".dbf" and _stem(name) in shapes
-        if is_part or (known is None and name.suffix.lower() not in others):
-            continue
-        (weak if known is not None and known.is_weak else sets).append(name)
-    if not sets and not weak:
+    names = [name for name, file in files.items() if _is_data_set(name, file, shapes, others)]
+    if not names:
         held = ", ".join(map(str, files)) or "nothing"
         reason = f"holds no data set that is read here; it holds: {held[:1000]}"
         raise UnreadableSource(path, reason)
-    return sorted(sets or weak)
+    return sorted(names)
+
+
+def _is_data_set(name: PurePosixPath, file: Path, shapes: Set[str], others: Sequence[str]) -> bool:
+    suffix = name.suffix.lower()
+    known = format_of(suffix)
+    if known is None:
+        return suffix in others
+    is_part = suffix == ".dbf" and _stem(name) in shapes
+    return not is_part and (known.looks_like is None or known.looks_like(file))
 
 
 def _of_one(
@@ -195,8 +197,9 @@ def _of_one(
     wanted = options.source_layer
     if wanted is None and known.by_dimension is not None and layer is not None:
         wanted = known.by_dimension[layer.geometry_type.dimension]
-    if not known.is_listed and wanted != ALL_LAYERS:
-        yield replace(source, layer=wanted)
+    # Delimited text has one table, and its reader lists nothing.
+    if not known.is_listed and (wanted != ALL_LAYERS or source.columns):
+        yield replace(source, layer=None if wanted == ALL_LAYERS else wanted)
         return
     found_layers = _layers(source, options)
     if wanted == ALL_LAYERS:
@@ -256,8 +259,13 @@ def _that_fit(
     layer: Layer | None,
 ) -> Iterator[Source]:
     """Those of several data sets, and of their layers, that fit the layer loaded into."""
-    candidates = (one for known, a in found for one in _candidates(known, a, options))
-    yield from _chosen(path, list(candidates), options, layer)
+    candidates = [one for known, a in found for one in _candidates(known, a, options)]
+    wanted = options.source_layer
+    if wanted not in (None, ALL_LAYERS):
+        candidates = [one for one in candidates if one.contents and one.contents.name == wanted]
+        if not candidates:
+            raise UnreadableSource(path, f"none of its data sets has a layer {wanted!r}")
+    yield from _chosen(path, candidates, options, layer)
 
 
 def tables(path: Path, options: LoadOptions, folder: Path) -> Iterator[Source]:

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,8 +37,11 @@ from loaders.rejected import (
     look_at_rejected,
     restore_originals,
 )
-from loaders.report import LoadReport
+from loaders.report import LoadReport, SourceReport
 from loaders.staging import Staging, copy_rejected, drop_leftovers, ingest
+
+Inspect = Callable[[Connection, Staging, Sequence[SourceReport]], None]
+"""Looks at the staging tables of a load; must not be in a transaction when it returns."""
 
 _ANALYZE_ROWS = 1000
 """Below so many rows written, autovacuum's own statistics are good enough."""
@@ -50,6 +53,7 @@ def load(
     files: Sequence[Path],
     options: LoadOptions,
     progress: Progress | None = None,
+    inspect: Inspect | None = None,
 ) -> LoadReport:
     """Load files into a layer as one publication.
 
@@ -57,6 +61,7 @@ def load(
         connections: Neither may be in a transaction; the load commits on both.
         files: Read one after another, as if they were one.
         options: With ``dry_run`` everything is done and undone, and no row of ``loads`` is left.
+        inspect: Is shown the rows when all checks are done, before any is published.
 
     Raises:
         SourceError: a file cannot be read, does not fit the layer, or has bad rows and
@@ -70,6 +75,8 @@ def load(
         pipeline, checks = _stage(
             connections, layer, files, options, staging, progress or NoProgress(), log
         )
+        if inspect is not None:
+            inspect(connections.sql, staging, pipeline.reports)
         rejected = look_at_rejected(connections.sql, staging, log)
         if rejected.rows and options.on_error == "reject":
             raise SourceError(_refusal(pipeline.rows_read, rejected))

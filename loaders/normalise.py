@@ -19,11 +19,13 @@ from layers.base import AttributeType, Layer
 from layers.city import BoolArray, CityFrame
 from loaders.admin import AdminAreas
 from loaders.checks.rows import check_rows
-from loaders.convert import ARROW_TYPES, as_text, convert, derive
+from loaders.columns import ARROW_TYPES
+from loaders.convert import as_text, convert, derive
 from loaders.findings import Finding, Findings, finding_of
 from loaders.formats.stream import DEFECT, GEOMETRY
 from loaders.geometry import Form, Shaped, shape
 from loaders.mapping import ColumnPlan
+from loaders.measures import divide_sections
 from loaders.places import Place, places_of
 from loaders.positions import Locator
 from loaders.rules import Severity, Thresholds
@@ -88,7 +90,7 @@ def staged_schema(layer: Layer) -> pa.Schema:
             ("row_number", pa.int64()),
             ("natural_key", pa.string()),
             ("key_derived", pa.bool_()),
-            *((a.name, ARROW_TYPES[a.type]) for a in layer.attributes),
+            *((a.column, ARROW_TYPES[a.type]) for a in layer.attributes),
             ("admin_code", pa.string()),
             ("clearance", pa.int16()),
             ("valid_from", pa.timestamp("us", "UTC")),
@@ -145,18 +147,29 @@ class Normaliser:
 
     def _values(self, batch: pa.RecordBatch, findings: Findings) -> dict[str, pa.Array]:
         values: dict[str, pa.Array] = {}
+        sections: dict[str, pa.Array] = {}
         for attribute in self.layer.attributes:
             if attribute.derived is not None:
                 values[attribute.name] = derive(values[attribute.derived.attribute], attribute)
                 continue
+            column, forms = self._column(batch, attribute.name), self.plan.forms_of(attribute.name)
+            meant = self.plan.values.get(attribute.name, {})
+            if attribute.section is not None:
+                divided = divide_sections(column, attribute, forms, meant)
+                column, sections[attribute.section] = divided.rest, divided.sections
+                findings.add_all(divided.problems)
             converted = convert(
-                self._column(batch, attribute.name),
+                column,
                 attribute,
-                replacements=self.plan.values.get(attribute.name),
+                replacements=meant,
                 time_zone=self.city.time_zone,
+                forms=forms,
             )
             values[attribute.name] = converted.values
             findings.add_all(converted.problems)
+        for name, found in sections.items():
+            _find_contradictions(name, values[name], found, findings)
+            values[name] = pc.coalesce(values[name], found)
         return values
 
     def _column(self, batch: pa.RecordBatch, attribute: str) -> pa.Array:
@@ -228,6 +241,16 @@ class Normaliser:
             midnight, self.city.time_zone, ambiguous="earliest", nonexistent="latest"
         )
         return local.cast(kind)
+
+
+def _find_contradictions(
+    attribute: str, given: pa.Array, found: pa.Array, findings: Findings
+) -> None:
+    """Find the rows in which two columns give an attribute different values."""
+    differ = pc.fill_null(pc.not_equal(given, found), fill_value=False)
+    for row in np.flatnonzero(differ.to_numpy(zero_copy_only=False)).tolist():
+        both = f"{given[row].as_py()!r} and {found[row].as_py()!r}"
+        findings.add(row, f"contradiction: {attribute}={both}")
 
 
 def _find_defects(column: pa.Array, findings: Findings) -> None:

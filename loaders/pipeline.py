@@ -59,13 +59,21 @@ class Pipeline:
         find = self._options.find or prepare
         for file in files:
             for source in find(file, self._options, self._folder, self._layer):
-                with read(source, self._options.limits) as features:
-                    yield from self._of_file(source, features)
+                yield from self.of_source(source)
+
+    def of_source(self, source: Source) -> Generator[Normalised, None, None]:
+        """Batches of one source, normalised.
+
+        Raises:
+            SourceError: it cannot be read or does not fit the layer.
+        """
+        with read(source, self._options.limits) as features:
+            yield from self._of_file(source, features)
 
     def silent(self, layer: Layer) -> dict[str, tuple[RowRange, ...]]:
         """Attributes that files read so far have no column for, and the rows of those files."""
         found = {
-            attribute.name: tuple(
+            attribute.column: tuple(
                 rows for rows, filled in self._filled if _filler(attribute) not in filled
             )
             for attribute in layer.attributes
@@ -101,7 +109,8 @@ class Pipeline:
             filled = frozenset({*plan.columns, *plan.constants})
             self._filled.append(((before + 1, self.rows_read), filled))
         report = _report(source, plan, normaliser, self.rows_read - before)
-        notes = [*report.notes, *features.notes]
+        located = normaliser.locator.notes if normaliser else ()
+        notes = [*report.notes, *located, *features.notes]
         if repaired:
             notes.append(f"{repaired} invalid polygons were repaired; no area changed")
         self.reports.append(replace(report, notes=tuple(notes)))

@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from layers.base import Attribute, AttributeType, GeometryType, Title
 from layers.city import CityFrame, FloatArray
-from layers.crs import SWAPPED, Operation, candidates, find_operation, share_inside
+from layers.crs import Operation, find_operation, other_order, share_inside
+from layers.crs_candidates import candidates, sibling
 from layers.errors import UnknownCRS
 from loaders.convert import convert
 from loaders.delimited import CoordinateColumns
@@ -38,11 +39,13 @@ class Locator:
 
     Attributes:
         columns: Columns of a table that hold x and y; None where geometries are read.
+        notes: What was amiss with the system said and dealt with.
     """
 
     operation: Operation
     columns: CoordinateColumns | None
     source: Path
+    notes: tuple[str, ...] = ()
 
     def locate(
         self, batch: pa.RecordBatch, geometry_type: GeometryType, findings: Findings
@@ -102,7 +105,8 @@ def find_locator(
 
     Raises:
         UnknownCRS: none is known; or another than the one said or stated would put the rows into
-            the city and this one does not.
+            the city and this one does not. Where the file states it and the other is the same zone
+            with another form of the easting or the other order of axes, it is taken and noted.
     """
     findings = Findings(first.num_rows)
     positions = positions_of(read_positions(first, columns, geometry_type, findings))
@@ -115,6 +119,11 @@ def find_locator(
     operation = find_operation(crs, city, source)
     if columns is not None and not columns.order_known:
         operation = _in_order(operation, positions, city, source)
+    # What a person says is not bettered: the refusal below names what would fit.
+    meant = None if said else sibling(operation, positions, city, source)
+    if meant is not None:
+        note = f"the file states {operation.crs}; its numbers are of {meant.crs}, which was used"
+        return Locator(meant, columns, source, (note,))
     if len(positions) and share_inside(operation, positions, city) == 0:
         better = candidates(positions, city, source)
         if better:
@@ -127,9 +136,9 @@ def _in_order(
     operation: Operation, positions: FloatArray, city: CityFrame, source: Path
 ) -> Operation:
     """The operation with x or with y first, whichever puts the positions into the city."""
-    swapped = find_operation(operation.crs + SWAPPED, city, source)
     if operation.swapped:
         return operation
+    swapped = other_order(operation)
     as_named = share_inside(operation, positions, city)
     as_swapped = share_inside(swapped, positions, city)
     if as_named > 0 and as_swapped > 0 and as_named == as_swapped:

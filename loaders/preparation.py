@@ -216,11 +216,32 @@ def gml(known: Format, found: Found, options: LoadOptions) -> Source:
     Raises:
         UnreadableSource: its beginning does not name the namespace of GML.
     """
-    with found.file.open("rb") as opened:
-        head = opened.read(_HEAD_BYTES).replace(b"\0", b"")  # UTF-16 too
-    if _GML_NAMESPACE not in head:
+    if not looks_like_gml(found.file):
         raise UnreadableSource(found.file, "is XML of another kind: its beginning names no GML")
     source = as_it_is(known, found, options)
     link = Path(mkdtemp(dir=found.folder)) / "source.gml"
     link.symlink_to(found.file.absolute())
     return replace(source, opened=link)
+
+
+def looks_like_gml(file: Path) -> bool:
+    """Whether the beginning of an XML file names the namespace of GML."""
+    return _GML_NAMESPACE in _head(file)
+
+
+def looks_like_geojson(file: Path) -> bool:
+    """Whether the beginning of a JSON file speaks of features or geometries."""
+    return any(word in _head(file) for word in (b"Feature", b"coordinates", b"geometries"))
+
+
+def looks_delimited(file: Path) -> bool:
+    """Whether a file is delimited text by its extension, or the first line of a text has fields."""
+    if file.suffix.lower() != ".txt":
+        return True
+    first = _head(file).strip().partition(b"\n")[0]
+    return any(separator in first for separator in (b",", b";", b"\t", b"|"))
+
+
+def _head(file: Path) -> bytes:
+    with file.open("rb") as opened:
+        return opened.read(_HEAD_BYTES).replace(b"\0", b"")  # UTF-16 too

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from loaders import preparation as look
 from loaders.options import LoadOptions
@@ -37,8 +38,8 @@ class Format:
             are not known otherwise.
         by_dimension: Names of its layers of points, lines and polygons, where they are no choice of
             the author: the one that fits is read without being asked for.
-        is_weak: Whether files of its extensions are often something else: beside other data sets
-            in an archive or a folder they do not count.
+        looks_like: Whether a file looks like one, where its extensions are used for much else: of
+            the files of an archive or a folder only such count.
         about: What is read of it, and how, for the reference.
     """
 
@@ -51,7 +52,7 @@ class Format:
     is_table: bool = False
     is_listed: bool = False
     by_dimension: tuple[str, str, str] | None = None
-    is_weak: bool = False
+    looks_like: Callable[[Path], bool] | None = None
     about: str = ""
 
 
@@ -91,6 +92,7 @@ FORMATS: tuple[Format, ...] = (
         look.as_it_is,
         driver="GeoJSON",
         open_options={"DATE_AS_STRING": "YES", "ARRAY_AS_STRING": "YES"},
+        looks_like=look.looks_like_geojson,
         about="RFC 7946, and the `crs` member of its predecessor.",
     ),
     Format(
@@ -126,7 +128,7 @@ FORMATS: tuple[Format, ...] = (
         look.gml,
         driver="GML",
         open_options={"WRITE_GFS": "NO", "DOWNLOAD_SCHEMA": "NO"},
-        is_weak=True,
+        looks_like=look.looks_like_gml,
         about="Simple features; an .xml only where its beginning names the namespace of GML. "
         "No schema is fetched, and no other file is read.",
     ),
@@ -181,6 +183,7 @@ FORMATS: tuple[Format, ...] = (
         "delimited",
         look.delimited,
         is_table=True,
+        looks_like=look.looks_delimited,
         about="Comma, semicolon, tab or bar; the first line holds the names of the columns. "
         "UTF-8, UTF-16 or GB18030, whichever reads all bytes.",
     ),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from layers.access import Clearance
-from layers.base import Attribute, Code, GeometryType, LabelRank, Layer, Title
+from layers.base import Attribute, Code, LabelRank, Layer, Title
 from layers.extent import BBox
 from tiles.labels import label_attributes, label_layer_name
 
@@ -265,7 +265,7 @@ def _labels(layer: Layer, level: Clearance) -> Iterator[Json]:
 def _label(layer: Layer, level: Clearance, rank: LabelRank) -> Json:
     style = layer.style
     layout: Json = {"text-field": _label_text(layer), "text-size": rank.size_px}
-    if layer.geometry_type is GeometryType.MULTI_LINE_STRING:
+    if layer.geometry_type.dimension == 1:
         layout |= {"symbol-placement": "line", "symbol-spacing": 400}
     elif layer.geometry_type.dimension == 0:
         layout |= {"text-anchor": "top", "text-offset": [0, 0.8], "text-padding": 6}

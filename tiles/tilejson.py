@@ -51,7 +51,7 @@ def _vector_layers(layer: Layer, level: Clearance) -> Iterator[dict[str, Any]]:
         "description": title,
         "minzoom": layer.minzoom,
         "maxzoom": layer.maxzoom,
-        "fields": {a.name: _field(a) for a in layer.tile_attributes_at(level)},
+        "fields": {a.name: field_description(a) for a in layer.tile_attributes_at(level)},
     }
     if labelled := label_attributes(layer, level):
         yield {
@@ -59,11 +59,12 @@ def _vector_layers(layer: Layer, level: Clearance) -> Iterator[dict[str, Any]]:
             "description": f"{title}: where the name stands 注记点",
             "minzoom": label_points_from(layer),
             "maxzoom": layer.maxzoom,
-            "fields": {a.name: _field(a) for a in labelled},
+            "fields": {a.name: field_description(a) for a in labelled},
         }
 
 
-def _field(attribute: Attribute) -> str:
+def field_description(attribute: Attribute) -> str:
+    """An attribute as ``fields`` of a TileJSON describe it: type, unit and titles."""
     kind = _JSON_TYPE.get(attribute.type, "String")
     unit = f", {attribute.unit}" if attribute.unit else ""
     return f"{kind}{unit}: {attribute.title.en} {attribute.title.zh}"

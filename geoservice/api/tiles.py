@@ -22,6 +22,7 @@ from geoservice.api.parameters import (
 )
 from geoservice.api.quick import QuickRoute, no_parameters
 from geoservice.auth import get_access
+from geoservice.theme_watch import know_layers
 from layers.access import Access, Clearance
 from layers.base import Layer, Title
 from layers.errors import InvalidParameter, NotFoundError
@@ -68,6 +69,7 @@ async def tile(  # the address of a tile has four parts
 async def _tile_now(request: Request) -> Response:
     state = request.app.state
     access = await get_access(request)
+    await know_layers(request)
     database, settings = state.database, state.settings
     return await tile(request, database, settings, access, None, None, **request.path_params)
 

@@ -15,15 +15,20 @@ from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
 from geoservice.cli import (
+    checking,
     database,
     doctor,
     keys,
     layer_pages,
     loading,
     loads,
+    mappings,
     quarantine,
     sample,
     serving,
+    survey,
+    themes,
+    working,
 )
 from geoservice.cli.terminal import printable
 from geoservice.logs import configure_logs
@@ -40,14 +45,19 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 serving.register(app)
+working.register(app)
 loading.register(app)
+checking.register(app)
 sample.register(app)
 doctor.register(app)
 app.add_typer(database.app, name="db")
 app.add_typer(keys.app, name="keys")
 app.add_typer(loads.app, name="loads")
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(mappings.app, name="mappings")
 app.add_typer(layer_pages.app, name="layers")
+survey.register()
+themes.register(app)
 
 _EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (errors.RequestError, 64),

@@ -8,9 +8,10 @@ from rich.console import Console
 from geoservice.cli.terminal import shown
 from geoservice.db import DatabaseAddress
 from geoservice.settings import Settings
+from geoservice.theme_loading import connect_knowing_themes
+from layers.access import Clearance
 from layers.invariants import violations
-from layers.registry import LAYERS
-from layers.roles import Role
+from layers.registry import layers_at
 
 
 def register(app: typer.Typer) -> None:
@@ -22,8 +23,9 @@ def doctor() -> None:
     """Look through all versions of all layers for what must not be; exit code 1 if there is any."""
     console = Console()
     count = 0
-    with DatabaseAddress(Settings.read().database).connect(Role.LOADER) as connection:
-        for layer in LAYERS:
+    with connect_knowing_themes(DatabaseAddress(Settings.read().database)) as connection:
+        layers = layers_at(Clearance.RESTRICTED)
+        for layer in layers:
             for one in violations(connection, layer):
                 count += 1
                 console.print(
@@ -33,4 +35,4 @@ def doctor() -> None:
                 )
     if count:
         raise typer.Exit(1)
-    console.print(f"{len(LAYERS)} layers are as they must be")
+    console.print(f"{len(layers)} layers are as they must be")

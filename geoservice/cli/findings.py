@@ -42,6 +42,11 @@ class Outputs:
             if not path.absolute().parent.is_dir():
                 raise InvalidParameter(option, path.name, "there is no such folder")
 
+    @property
+    def are_wanted(self) -> bool:
+        """Whether there is anything to write."""
+        return self.findings is not None or self.page is not None
+
     def write(self, reports: Sequence[LoadReport], connection: Connection, city: CityFrame) -> None:
         """Write the files; of several loads each with its layer after the name."""
         for report in reports:

@@ -8,16 +8,25 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from layers.registry import LAYERS, get_layer
+from geoservice.db import DatabaseAddress
+from geoservice.settings import Settings
+from geoservice.theme_loading import layer_named, refresh_themes
+from layers.access import Clearance
+from layers.errors import DatabaseUnavailable
+from layers.registry import layers_at
 
 app = typer.Typer(help="The layers of the city.", no_args_is_help=True)
 
 
 @app.command("list")
 def list_command() -> None:
-    """List the layers."""
+    """List the layers; themes too if the database answers."""
+    try:
+        refresh_themes(DatabaseAddress(Settings.read().database))
+    except DatabaseUnavailable as error:
+        Console(stderr=True).print(f"without themes: {error}", markup=False)
     table = Table("layer", "title", "标题", "geometry", "clearance", "zoom")
-    for layer in LAYERS:
+    for layer in layers_at(Clearance.RESTRICTED):
         table.add_row(
             layer.name,
             layer.title.en,
@@ -32,7 +41,7 @@ def list_command() -> None:
 @app.command()
 def describe(name: Annotated[str, typer.Argument(help="Name of the layer")]) -> None:
     """Tell the attributes of a layer and the column names by which they are recognised."""
-    layer = get_layer(name)
+    layer = layer_named(DatabaseAddress(Settings.read().database), name)
     console = Console()
     console.print(f"[bold]{layer.name}[/] {layer.title.en} {layer.title.zh}")
     console.print(layer.description.en, layer.description.zh)

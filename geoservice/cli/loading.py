@@ -2,31 +2,56 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 import orjson
 import typer
-import yaml
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from geoservice.cli.findings import Outputs, checks_of, show_warnings, strict_rules
-from geoservice.cli.survey import SURVEY, check_survey_options
+from geoservice.cli.mappings import read_mapping
 from geoservice.cli.terminal import shown
 from geoservice.db import DatabaseAddress
-from geoservice.settings import LoadSettings, Settings
-from layers.base import Layer
-from layers.errors import InvalidMapping, InvalidParameter, UnreadableSource
-from layers.extent import parse_instant
-from layers.registry import get_layer
-from loaders import LoadConnections, LoadOptions, LoadReport, ReadLimits, load
-from loaders.mapping import Mapping, parse_mapping
+from geoservice.loads.options import read_limits
+from geoservice.settings import Settings
+from geoservice.theme_loading import layer_named
+from layers.base import THEME_SCHEMA
+from layers.errors import InvalidParameter, UnreadableSource
+from layers.extent import instant_in_city
+from loaders import LoadOptions, LoadReport, load
+from loaders.options import Progress as LoadProgress
 from loaders.rules import parse_thresholds
-from loaders.survey import SurveyReport, load_survey
+
+
+@dataclass(frozen=True)
+class LoadArguments:
+    """What the command line said of a load.
+
+    Attributes:
+        files: Positional arguments after the layer.
+        title_zh: Of a new theme, as are the two that follow.
+        outputs: Files to write of what was found.
+    """
+
+    layer: str
+    files: list[Path]
+    options: LoadOptions
+    settings: Settings
+    as_json: bool
+    title_zh: str | None
+    title_en: str | None
+    clearance: str | None
+    outputs: Outputs
+
+
+HANDED_OVER: dict[str, Callable[[LoadArguments], None]] = {}
+"""Words that stand for no layer in ``geoservice load WORD ...``, and who takes over."""
 
 
 def register(app: typer.Typer) -> None:
@@ -50,7 +75,11 @@ class _Bars:
 
 def load_command(  # one for each option
     layer: Annotated[
-        str, typer.Argument(help="Layer to load into; survey: tables of pipes and their points")
+        str,
+        typer.Argument(
+            help="Layer to load into; survey: tables of pipes and their points; theme NAME: a "
+            "layer of its own"
+        ),
     ],
     files: Annotated[list[Path], typer.Argument(help="Files, archives and folders, loaded as one")],
     crs: Annotated[
@@ -59,7 +88,7 @@ def load_command(  # one for each option
     encoding: Annotated[str | None, typer.Option(help="Encoding of texts, such as gb18030")] = None,
     map_: Annotated[
         list[str] | None,
-        typer.Option("--map", help="ATTRIBUTE=COLUMN, or a YAML file (columns, values, constants)"),
+        typer.Option("--map", help="ATTRIBUTE=COLUMN, a YAML file, or the name of a saved mapping"),
     ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="ATTRIBUTE=VALUE for all rows")
@@ -109,23 +138,24 @@ def load_command(  # one for each option
         Path | None, typer.Option("--report", help="Write a page with a map to FILE.html")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON")] = False,
+    title: Annotated[str | None, typer.Option(help="Chinese title of a new theme")] = None,
+    title_en: Annotated[str | None, typer.Option(help="English title of a new theme")] = None,
+    clearance: Annotated[
+        str | None, typer.Option(help="Clearance of a new theme; restricted if none is given")
+    ] = None,
 ) -> None:
     """Load files into a layer: one transaction, nothing half done; twice changes nothing."""
     settings = Settings.read()
-    found = None if layer == SURVEY else get_layer(layer)
     if on_error not in ("quarantine", "reject"):
         raise InvalidParameter("on_error", on_error, "is quarantine or reject")
-    outputs = Outputs(findings, report_page)
-    for path in files:
-        _check_name(path)
     options = LoadOptions(
         city=settings.city.frame(),
         crs=crs,
         encoding=encoding,
-        mapping=mapping_of(map_ or [], set_ or []),
+        mapping=read_mapping(map_ or [], set_ or [], settings.load.mappings_folder),
         key=tuple(part.strip() for part in key.split(",")) if key else None,
-        valid_from=_since(valid_from, settings.city.time_zone) if valid_from else None,
-        valid_to=_since(valid_to, settings.city.time_zone) if valid_to else None,
+        valid_from=instant_in_city(valid_from, settings.city.time_zone) if valid_from else None,
+        valid_to=instant_in_city(valid_to, settings.city.time_zone) if valid_to else None,
         is_correction=is_correction,
         is_complete=is_complete,
         source_layer=source_layer,
@@ -136,70 +166,52 @@ def load_command(  # one for each option
         strict=strict_rules(strict or []),
         thresholds=parse_thresholds(threshold or []),
     )
-    if found is None:
-        check_survey_options(options)
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with (
-        Progress(*columns, TimeElapsedColumn(), console=console) as progress,
-        DatabaseAddress(settings.database).connect_loader() as connections,
-    ):
-        report = _load(connections, found, files, options, _Bars(progress))
-        outputs.write(_each(report), connections.sql, options.city)
-    if as_json:
-        print(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2).decode())  # for scripts
-        return
-    for one in _each(report):
-        show_report(Console(), one)
-
-
-def _each(report: LoadReport | SurveyReport) -> tuple[LoadReport, ...]:
-    return (report,) if isinstance(report, LoadReport) else tuple(report.reports)
-
-
-def _load(
-    connections: LoadConnections,
-    layer: Layer | None,
-    files: list[Path],
-    options: LoadOptions,
-    bars: _Bars,
-) -> LoadReport | SurveyReport:
-    """Load into a layer, or a survey where there is none."""
-    if layer is None:
-        return load_survey(connections, files, options, bars)
-    return load(connections, layer, files, options, bars)
-
-
-def _check_name(path: Path) -> None:
-    """Refuse a file that is not there, or whose name no report and no history could hold."""
-    try:
-        path.name.encode()
-    except UnicodeEncodeError:
-        raise UnreadableSource(path, "its name is not UTF-8; rename it") from None
-    if not path.exists():
-        raise UnreadableSource(path, "there is no such file")
-
-
-def _since(text: str, time_zone: str) -> datetime:
-    """The instant of ``--valid-from``; a bare date begins in the city, as dates in files do."""
-    instant = parse_instant(text, "valid-from")
-    if len(text) > len("2020-01-01"):
-        return instant
-    try:
-        return instant.replace(tzinfo=ZoneInfo(time_zone)).astimezone(UTC)
-    except OverflowError:
-        raise InvalidParameter("valid-from", text, "there is no such instant") from None
-
-
-def read_limits(settings: LoadSettings) -> ReadLimits:
-    """The bounds of the settings as the loaders take them."""
-    return ReadLimits(
-        max_unpacked_bytes=settings.max_unpacked_bytes,
-        max_ratio=settings.max_ratio,
-        max_members=settings.max_members,
-        memory_bytes=settings.reader_memory_bytes,
-        timeout_s=settings.reader_timeout_s,
+    outputs = Outputs(findings, report_page)
+    arguments = LoadArguments(
+        layer, files, options, settings, as_json, title, title_en, clearance, outputs
     )
+    HANDED_OVER.get(layer, _load_layer)(arguments)
+
+
+def _load_layer(arguments: LoadArguments) -> None:
+    address = DatabaseAddress(arguments.settings.database)
+    found = layer_named(address, arguments.layer)
+    if found.schema == THEME_SCHEMA:
+        # Its types may have to become wider first.
+        HANDED_OVER["theme"](replace(arguments, files=[Path(found.name), *arguments.files]))
+        return
+    check_files(arguments.files)
+    with progress_bars() as bars, address.connect_loader() as connections:
+        report = load(connections, found, arguments.files, arguments.options, bars)
+        arguments.outputs.write([report], connections.sql, arguments.options.city)
+    if arguments.as_json:
+        print(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2).decode())  # for scripts
+    else:
+        show_report(Console(), report)
+
+
+@contextmanager
+def progress_bars() -> Iterator[LoadProgress]:
+    """Bars on the terminal for the steps of a load."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
+        yield _Bars(progress)
+
+
+def check_files(files: Sequence[Path]) -> None:
+    """Refuse files that are not there, or whose names no report and no history could hold.
+
+    Raises:
+        UnreadableSource: one is such a file.
+    """
+    for path in files:
+        try:
+            path.name.encode()
+        except UnicodeEncodeError:
+            raise UnreadableSource(path, "its name is not UTF-8; rename it") from None
+        if not path.exists():
+            raise UnreadableSource(path, "there is no such file")
 
 
 def show_report(console: Console, report: LoadReport) -> None:
@@ -229,32 +241,3 @@ def show_report(console: Console, report: LoadReport) -> None:
     for example in report.examples:
         console.print(f"    row {example.row}: {shown(example.reason)}", highlight=False)
     show_warnings(console, report)
-
-
-def mapping_of(maps: list[str], constants: list[str]) -> Mapping:
-    """The mapping that the options describe, files first, single pairs over them."""
-    document: dict[str, dict[str, Any]] = {"columns": {}, "values": {}, "constants": {}}
-    for one in maps:
-        attribute, is_pair, column = one.partition("=")
-        if is_pair:
-            document["columns"][attribute] = column
-            continue
-        read = parse_mapping(_read_yaml(Path(one)))
-        document["columns"].update(read.columns)
-        document["values"].update(read.values)
-        document["constants"].update(read.constants)
-    for one in constants:
-        attribute, is_pair, value = one.partition("=")
-        if not is_pair:
-            message = f"--set {one}: needs ATTRIBUTE=VALUE"
-            raise InvalidMapping(message)
-        document["constants"][attribute] = value
-    return parse_mapping(document)
-
-
-def _read_yaml(path: Path) -> object:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        message = f"{path.name}: cannot be read as a YAML mapping"
-        raise InvalidMapping(message) from error

@@ -16,6 +16,7 @@ from geoservice.changes import written_as_geojson
 from geoservice.cli.terminal import minute, shown, table_console
 from geoservice.db import DatabaseAddress
 from geoservice.settings import Settings
+from geoservice.theme_loading import connect_knowing_themes
 from layers.base import Layer
 from layers.changes import (
     FeatureChange,
@@ -29,7 +30,6 @@ from layers.errors import InvalidParameter, LoadNotFound
 from layers.extent import parse_instant
 from layers.purge import purge_load
 from layers.registry import get_layer
-from layers.roles import Role
 from layers.system_tables import loads
 from layers.undo import undo_load
 from loaders.staging import drop_leftovers
@@ -50,9 +50,9 @@ def list_loads(
 ) -> None:
     """List the newest loads."""
     statement = select(loads).order_by(loads.c.load_id.desc()).limit(limit)
-    if layer is not None:
-        statement = statement.where(loads.c.layer == get_layer(layer).name)
-    with DatabaseAddress(Settings.read().database).connect(Role.LOADER) as connection:
+    with connect_knowing_themes(DatabaseAddress(Settings.read().database)) as connection:
+        if layer is not None:
+            statement = statement.where(loads.c.layer == get_layer(layer).name)
         drop_leftovers(connection)
         rows = connection.execute(statement).mappings().all()
     table = Table("load", "layer", "files", "state", "recorded at", "counts")
@@ -74,7 +74,7 @@ def list_loads(
 def show_load(load_id: LoadNumber, geojson: DiffFile = None, as_json: AsJson = False) -> None:
     """Show what a load was, and what it changed."""
     settings = Settings.read()
-    with DatabaseAddress(settings.database).connect(Role.LOADER) as connection:
+    with connect_knowing_themes(DatabaseAddress(settings.database)) as connection:
         load = connection.execute(select(loads).where(loads.c.load_id == load_id)).one_or_none()
         if load is None:
             raise LoadNotFound(load_id)
@@ -101,7 +101,7 @@ def show_load(load_id: LoadNumber, geojson: DiffFile = None, as_json: AsJson = F
 @app.command("undo")
 def undo(load_id: LoadNumber) -> None:
     """Take a load back: exactly the state before it, later loads staying where they may."""
-    with DatabaseAddress(Settings.read().database).connect(Role.LOADER) as connection:
+    with connect_knowing_themes(DatabaseAddress(Settings.read().database)) as connection:
         undone = undo_load(connection, load_id)
         connection.commit()
     Console().print(
@@ -124,8 +124,8 @@ def diff(
 ) -> None:
     """Compare a layer at two instants, or right after two loads."""
     settings = Settings.read()
-    found = get_layer(layer)
-    with DatabaseAddress(settings.database).connect(Role.LOADER) as connection:
+    with connect_knowing_themes(DatabaseAddress(settings.database)) as connection:
+        found = get_layer(layer)
         states = [
             _state(connection, found, one, as_known_then=as_known_then) for one in (before, after)
         ]
@@ -148,7 +148,7 @@ def purge(
         raise InvalidParameter("reason", reason, "says why")
     if not yes:
         typer.confirm(f"Delete all that load {load_id} brought, for good?", abort=True)
-    with DatabaseAddress(Settings.read().database).connect(Role.LOADER) as connection:
+    with connect_knowing_themes(DatabaseAddress(Settings.read().database)) as connection:
         tombstone = purge_load(connection, load_id, reason.strip())
         connection.commit()
     Console().print(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -9,12 +11,15 @@ import orjson
 import typer
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
-from geoservice.cli.loading import mapping_of, read_limits, show_report
+from geoservice.cli.loading import show_report
+from geoservice.cli.mappings import read_mapping
 from geoservice.cli.terminal import shown, table_console
 from geoservice.db import DatabaseAddress
+from geoservice.loads.options import read_limits
 from geoservice.settings import Settings
+from geoservice.theme_loading import refresh_themes
 from layers.errors import UnreadableSource
 from layers.roles import Role
 from loaders.options import LoadOptions
@@ -30,13 +35,21 @@ _SUMS = """
     GROUP BY q.load_id, l.layer, q.file ORDER BY q.load_id DESC, q.file LIMIT :limit"""
 
 
+@contextmanager
+def _connect() -> Iterator[Connection]:
+    address = DatabaseAddress(Settings.read().database)
+    refresh_themes(address)
+    with address.connect(Role.LOADER) as connection:
+        yield connection
+
+
 @app.command("list")
 def list_rows(
     load: Annotated[int | None, typer.Option(help="The rows of this load, one by one")] = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000)] = 50,
 ) -> None:
     """List the loads that rejected rows, or the rows of one that still wait."""
-    with DatabaseAddress(Settings.read().database).connect(Role.LOADER) as connection:
+    with _connect() as connection:
         if load is None:
             table = Table("load", "layer", "file", "rejected", "waiting", "rules")
             for row in connection.execute(text(_SUMS), {"limit": limit}):
@@ -63,7 +76,7 @@ def export_command(
     file: Annotated[Path, typer.Argument(help="FILE.csv, FILE.json or FILE.gpkg")],
 ) -> None:
     """Write the rows of a load that wait, as they were read and with their reasons."""
-    with DatabaseAddress(Settings.read().database).connect(Role.LOADER) as connection:
+    with _connect() as connection:
         origin = find_origin(connection, load)
         rows = waiting_rows(connection, load)
     try:
@@ -95,11 +108,13 @@ def retry_command(
         raise UnreadableSource(file, "there is no such file")
     options = LoadOptions(
         city=settings.city.frame(),
-        mapping=mapping_of(map_ or [], set_ or []),
+        mapping=read_mapping(map_ or [], set_ or [], settings.load.mappings_folder),
         limits=read_limits(settings.load),
         dry_run=dry_run,
     )
-    with DatabaseAddress(settings.database).connect_loader() as connections:
+    address = DatabaseAddress(settings.database)
+    refresh_themes(address)
+    with address.connect_loader() as connections:
         reports = retry(connections, load, options, corrected=file)
     if as_json:
         told = [report.as_json() for report in reports]

@@ -13,13 +13,18 @@ _ADVICE = {
     "invalid-parameter": "Correct the parameters that `errors` names, each with its reason.",
     "unknown-parameter": "Leave the parameter out; `detail` lists those that the resource takes.",
     "invalid-body": "Correct the member at `errors[0].pointer` (RFC 6901). Nothing was written.",
-    "body-too-large": "Send less at once; the bound is `GEOSERVICE_HTTP__MAX_BODY_BYTES`.",
+    "body-too-large": "Send less at once; the bound is `GEOSERVICE_HTTP__MAX_BODY_BYTES`, for "
+    "uploads `GEOSERVICE_LOAD__MAX_UPLOAD_BYTES`.",
+    "upload-timed-out": "Send the files again, over a better line or in smaller parts.",
+    "storage-full": "Tell the operator; the bounds are `GEOSERVICE_LOAD__UPLOAD_QUOTA_BYTES` and "
+    "the room on the disk. Nothing was kept.",
     "not-found": "Look at the address. What a caller may not know of is answered in the same way, "
     "so a key of a higher clearance may find it.",
     "not-authenticated": "Send a key that is in force, as `Authorization: Bearer KEY`, or none at "
     "all to read as the public: a wrong key is refused, not ignored.",
     "not-permitted": "Use a key that allows the action and scope that `detail` names.",
     "conflict": "Try again when what is under way has ended.",
+    "wrong-state": "Look at the load again; its `can` lists what may be asked of it.",
     "bad-source": "Correct the data; `detail` says what is wrong with them.",
     "unavailable": "Try again after the seconds in `Retry-After`.",
     "timed-out": "Ask for less at once: a smaller box, fewer features, a higher zoom.",

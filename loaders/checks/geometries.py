@@ -36,7 +36,7 @@ _SAME = """
     JOIN {rows} f ON f.row_number = e.first
     WHERE s.row_number > e.first"""
 
-_POINT_MEASURE = "coalesce(round(ST_Z(geom) * 100), 0)"
+_POINT_MEASURE = "coalesce(round(ST_ZMin(geom) * 100), 0)"
 # The two diagonals of a box have one length; they differ in the sign of their slope.
 _LINE_MEASURE = """
     round(ST_Length(geom) / c.degrees)
@@ -59,4 +59,5 @@ def check_geometries(tables: StagedTables) -> None:
 
 def _kind(layer: Layer) -> str:
     """What may lie twice at one place: things of two kinds."""
-    return "coalesce(kind, '')" if "kind" in layer.attribute else "''::text"
+    kind = layer.attribute.get("kind")
+    return f"coalesce({kind.column}::text, '')" if kind else "''::text"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from layers.registry import LAYERS
-from layers.tables import SCHEMA
+from layers.tables import qualified
 from loaders.checks.tables import StagedTables
 
 # Judged for the kinds of which any line is held: of the others the lines are yet to come.
@@ -37,5 +37,5 @@ def check_nodes(tables: StagedTables) -> None:
             _ORPHANS,
             start=ends.start,
             end=ends.end,
-            segments=f"{SCHEMA}.{layer.name}",
+            segments=qualified(layer),
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 
 from layers.districts import LAYER as DISTRICTS
-from layers.tables import SCHEMA
+from layers.tables import qualified
 from loaders.checks.metres import KX, KY
 from loaders.checks.tables import StagedTables
 
@@ -99,7 +99,7 @@ _PAIRS = """
 
 def check_parcels(tables: StagedTables) -> None:
     """All checks of a load of parcels that look at more than one row."""
-    districts = f"{SCHEMA}.{DISTRICTS.name}"
+    districts = qualified(DISTRICTS)
     started = time.monotonic()
     tables.run(
         _PARCELS,

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import time
 
-from layers.tables import SCHEMA
+from layers.registry import get_layer
+from layers.tables import qualified
 from loaders.checks.metres import KX, KY
 from loaders.checks.tables import StagedTables
 
@@ -257,7 +258,7 @@ def check_segments(tables: StagedTables) -> None:
     ends = tables.layer.end_nodes
     if ends is None:
         return
-    nodes = f"{SCHEMA}.{ends.layer}"
+    nodes = qualified(get_layer(ends.layer))
     started = time.monotonic()
     words = {"kx": KX.format(y="ST_Y(a)"), "ky": KY.format(y="ST_Y(a)"), "half": _HALF_M}
     tables.run(_SEGMENTS, columns=_COLUMNS, **words)

@@ -15,7 +15,8 @@ from sqlalchemy.exc import DBAPIError
 
 from layers.base import Layer
 from layers.parcels import LAYER as PARCELS
-from layers.tables import SCHEMA
+from layers.registry import get_layer
+from layers.tables import qualified
 from loaders.checks.crossings import check_crossings, list_components
 from loaders.checks.geometries import check_geometries
 from loaders.checks.nodes import check_nodes
@@ -140,7 +141,7 @@ def _place_between_nodes(tables: StagedTables) -> None:
     if ends is None or not tables.value(_LACKS_GEOMETRY):
         return
     words = {
-        "nodes": f"{SCHEMA}.{ends.layer}",
+        "nodes": qualified(get_layer(ends.layer)),
         "start": ends.start,
         "end": ends.end,
         "ground_a": _GROUND.format(node="a"),

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from layers.base import Layer
-from layers.tables import SCHEMA
+from layers.tables import qualified
 from loaders.findings import KEPT_PER_RULE, Finding, FindingLog
 from loaders.rules import Severity, Thresholds
 from loaders.staging import Staging
@@ -91,7 +91,7 @@ class StagedTables:
         return {
             "rows": rows,
             "rejected": self.staging.qualified_rejected,
-            "held": f"{SCHEMA}.{self.layer.name}",
+            "held": qualified(self.layer),
             "box": _BOX.format(rows=rows),
         }
 

@@ -12,6 +12,10 @@ _VALUE_REMEDY = Title(
     "Correct the value, or say what it means under values of a mapping.",
     "更正该值,或在映射文件的 values 中说明其含义。",
 )
+_SAY_WHICH = Title(
+    "Say in a mapping which is meant, or write the value in full with its unit.",
+    "在映射文件中说明含义,或写全该值。",
+)
 
 ROWS: tuple[Rule, ...] = (
     error(
@@ -60,6 +64,48 @@ ROWS: tuple[Rule, ...] = (
         Title("{column} is not a date and time: {value}.", "{column} 不是时刻:{value}。"),
         _VALUE_REMEDY,
         _LAYER,
+    ),
+    error(
+        "unclear_unit",
+        Title("A unit with two meanings", "单位含义不明"),
+        Title(
+            "{column} may be in one of two units: {value}.", "{column} 可能为两种单位之一:{value}。"
+        ),
+        _SAY_WHICH,
+        "Decision 0029",
+    ),
+    error(
+        "unclear_section",
+        Title("A section with two meanings", "断面含义不明"),
+        Title("{column} may mean two sections: {value}.", "{column} 可理解为两种断面:{value}。"),
+        _SAY_WHICH,
+        "Decision 0029",
+    ),
+    error(
+        "unclear_number",
+        Title("A number with two meanings", "数字含义不明"),
+        Title(
+            "{column} may be one of two numbers: {value}.", "{column} 可理解为两个数字:{value}。"
+        ),
+        _SAY_WHICH,
+        "Decision 0029",
+    ),
+    error(
+        "unclear_date",
+        Title("A date with two meanings", "日期含义不明"),
+        Title("{column} may be one of two days: {value}.", "{column} 可理解为两个日期:{value}。"),
+        _SAY_WHICH,
+        "Decision 0029",
+    ),
+    error(
+        "contradiction",
+        Title("Two columns disagree", "两列互相矛盾"),
+        Title(
+            "Two columns give {column} different values: {value}.",
+            "两列为 {column} 给出不同的值:{value}。",
+        ),
+        Title("Correct one of the columns, or leave it out of the mapping.", "更正其一或不映射。"),
+        "Decision 0029",
     ),
     error(
         "below_minimum",

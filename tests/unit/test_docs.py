@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import typer
+import yaml
 from starlette.testclient import TestClient
 
 from geoservice.app import create_app
@@ -16,6 +17,8 @@ from geoservice.cli import app
 from geoservice.problems import PROBLEMS
 from geoservice.reference import pages
 from geoservice.settings import Settings, known_variables
+from layers.own_systems import parse_own_systems
+from loaders.mapping import parse_mapping
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -132,3 +135,24 @@ def _exists(words: list[str]) -> bool:
         return False
     known = {option for parameter in command.params for option in parameter.opts}
     return {word.partition("=")[0] for word in words if word.startswith("--")} <= known
+
+
+def test_the_example_of_a_mapping_is_one() -> None:
+    page = (DOCS / "how-to/check-and-map.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```yaml\n(.*?)```", page, flags=re.DOTALL)
+
+    mapping = parse_mapping(yaml.safe_load(example))
+
+    assert mapping.units == {"diameter_mm": "m"}
+    assert mapping.nodata == ("待定", "-1")
+
+
+def test_the_example_of_a_systems_file_is_one(tmp_path: Path) -> None:
+    page = (DOCS / "how-to/coordinate-systems.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```yaml\n(.*?)```", page, flags=re.DOTALL)
+    (tmp_path / "xian80.gsb").touch()
+
+    found = parse_own_systems(yaml.safe_load(example), tmp_path)
+
+    assert set(found.systems) == {"sz-local", "old-grid", "xian80-plane"}
+    assert set(found.shifts) == {"beijing1954", "xian1980"}

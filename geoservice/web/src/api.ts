@@ -74,9 +74,16 @@ interface RequestOptions {
   signal?: AbortSignal;
 }
 
-async function getJson<T>(
+/** Sends a request without a body that changes something, and reads what became of it. */
+export async function sendJson<T>(method: 'POST' | 'DELETE', path: string): Promise<T> {
+  const response = await request(path, { method, headers: authorization() });
+  if (!response.ok) throw new ServiceError(response.status, await detailOf(response));
+  return (await response.json()) as T;
+}
+
+export async function getJson<T>(
   path: string,
-  { key = currentKey(), signal }: RequestOptions,
+  { key = currentKey(), signal }: RequestOptions = {},
 ): Promise<T> {
   const response = await request(path, {
     headers: { Accept: 'application/json, application/geo+json', ...authorization(key) },

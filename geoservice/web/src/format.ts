@@ -65,3 +65,14 @@ export function formatDistance(distance_m: number): string {
 export function formatDegrees(degrees: number): string {
   return degrees.toFixed(6);
 }
+
+/** A size in the largest decimal unit that fits, with one decimal above bytes. */
+export function formatBytes(bytes: number): string {
+  const units = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'];
+  const step = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), units.length - 1);
+  return new Intl.NumberFormat(locale(), {
+    style: 'unit',
+    unit: units[step] ?? 'byte',
+    maximumFractionDigits: step === 0 ? 0 : 1,
+  }).format(bytes / 1000 ** step);
+}

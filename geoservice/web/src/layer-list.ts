@@ -33,7 +33,10 @@ export function createLayerList(host: HTMLElement, parts: LayerListParts): void 
     updateHints();
   });
   map.on('zoom', updateHints);
-  parts.visibility.onChange(updateHints);
+  parts.visibility.onChange(() => {
+    showSwitches(host, parts.visibility);
+    updateHints();
+  });
 }
 
 function groupElement({ title, layers }: LayerGroup, parts: LayerListParts): HTMLElement {
@@ -118,6 +121,17 @@ function rowsElement(rows: LegendRow[], label: string): HTMLElement {
     legendItem(legendSwatch(look), text, otherText),
   );
   return element('ul', { class: 'legend', 'aria-label': label }, ...items);
+}
+
+/** Brings the switches in step with layers that something else has switched on or off. */
+function showSwitches(host: HTMLElement, visibility: Visibility): void {
+  for (const item of host.querySelectorAll<HTMLElement>('[data-layer]')) {
+    const toggle = item.querySelector<HTMLInputElement>('input[role=switch]');
+    const isOn = visibility.isOn(item.dataset['layer'] ?? '');
+    if (toggle) toggle.checked = isOn;
+    const legend = item.querySelector<HTMLElement>('.legend-fold, .live-legend');
+    if (legend) legend.hidden = !isOn;
+  }
 }
 
 /** A layer that is empty at this zoom steps back, and says how to see it. */

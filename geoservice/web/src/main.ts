@@ -4,6 +4,7 @@ import 'maplibre-gl/dist/maplibre-gl.css';
 import './styles/page.css';
 import './styles/panel.css';
 import './styles/details.css';
+import './styles/loads.css';
 import './styles/map.css';
 import type { Map as CityMap } from 'maplibre-gl';
 import { fetchStyle, reasonOf, statusOf } from './api.ts';
@@ -20,6 +21,8 @@ import { currentKey, refuseKey, startKey, takeKeyFromAddress, wasKeyRefused } fr
 import { createKeyBox } from './key-box.ts';
 import { createLayerList } from './layer-list.ts';
 import { LiveAvailability } from './live.ts';
+import type { LoadList } from './load-types.ts';
+import { fetchLoadable, Loads } from './loads.ts';
 import { createMap } from './map-view.ts';
 import { Nearest } from './nearest.ts';
 import { coverError, coverLoading, showNotice, startNotices, uncover } from './notices.ts';
@@ -52,7 +55,7 @@ async function openCity(describe: (catalogue: Catalogue) => void): Promise<void>
     const catalogue = readCatalogue(style);
     setTimeZone(catalogue.city.time_zone);
     describe(catalogue);
-    openMap(style, catalogue);
+    openMap(style, catalogue, await fetchLoadable());
     uncover();
   } catch (error) {
     coverError(failureText(error), () => void openCity(describe));
@@ -70,7 +73,7 @@ async function fetchStyleOrPublic(): Promise<CityStyle> {
   }
 }
 
-function openMap(style: CityStyle, catalogue: Catalogue): void {
+function openMap(style: CityStyle, catalogue: Catalogue, loadable: LoadList | null): void {
   const map = createMap(byId('map'), style);
   window.geoserviceMap = map;
   map.once('idle', () => (document.body.dataset['ready'] = 'true'));
@@ -80,11 +83,13 @@ function openMap(style: CityStyle, catalogue: Catalogue): void {
   const live = new LiveAvailability(map, catalogue, visibility);
   const layers = element('div', { class: 'tab-body layer-list' });
   const nearest = element('div', { class: 'tab-body' });
+  const loads = element('div', { class: 'tab-body' });
   const panel = new Panel(byId('panel'), [
     { name: 'layers', icon: 'layers', body: layers },
     ...(catalogue.byName.has(LIVE_LAYER)
       ? [{ name: 'nearest', icon: 'pin', body: nearest } as const]
       : []),
+    ...(loadable ? [{ name: 'loads', icon: 'upload', body: loads } as const] : []),
   ]);
   const details = new Details(byId('details'), { map, catalogue, live, selection });
   const open = (hits: Parameters<Details['show']>[0]) => {
@@ -97,6 +102,7 @@ function openMap(style: CityStyle, catalogue: Catalogue): void {
   });
   createLayerList(layers, { map, catalogue, visibility, live });
   new Nearest(nearest, { map, catalogue, clicks, open });
+  if (loadable) new Loads(loads, { map, catalogue, visibility, list: loadable });
 }
 
 /** Why the page could not start, in words of its own where MapLibre would name another site. */

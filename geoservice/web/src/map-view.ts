@@ -64,7 +64,7 @@ function openingView({ view, extent }: CityDescription, container: HTMLElement):
 }
 
 /** Room around the city, and for the panel where it lies beside the map. */
-function freePadding({ clientWidth }: HTMLElement): PaddingOptions {
+export function freePadding({ clientWidth }: HTMLElement): PaddingOptions {
   const left = clientWidth > 720 ? PANEL_WIDTH_PX : 0;
   return { top: 24, right: 24, bottom: 24, left: 24 + left };
 }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pydantic import SecretStr, ValidationError
 
 from geoservice.db import DatabaseAddress
-from geoservice.settings import DatabaseSettings, HttpSettings, Settings
+from geoservice.settings import CitySettings, DatabaseSettings, HttpSettings, Settings
 from layers.roles import Role
 
 
@@ -38,3 +40,39 @@ def test_an_address_without_a_database_means_the_database_of_the_settings() -> N
 
     assert "city" == address.url(Role.OWNER).database
     assert "city_loader" == address.url(Role.LOADER).username
+
+
+SYSTEMS = """
+datums:
+  EPSG:4214: {x_m: 31.4159, y_m: -154.1618, z_m: -80.2718, accuracy_m: 2}
+"""
+
+
+def test_parameters_of_the_installation_are_read_and_not_shown(tmp_path: Path) -> None:
+    file = tmp_path / "systems.yaml"
+    file.write_text(SYSTEMS, encoding="utf-8")
+    settings = CitySettings(systems_file=file)
+
+    frame = settings.frame()
+
+    assert list(frame.own_systems.shifts) == ["beijing1954"]
+    assert "31.4159" not in f"{settings!r} {frame!r}"
+
+
+@pytest.mark.parametrize(
+    "text", ["datums: {EPSG:4214: {x_m: 31.4159}}", "a: [31.4159", "\tx: 31.4159"]
+)
+def test_a_wrong_systems_file_is_named_and_nothing_of_it_shown(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "systems.yaml"
+    file.write_text(text, encoding="utf-8")
+
+    with pytest.raises(ValueError, match="GEOSERVICE_CITY__SYSTEMS_FILE: ") as caught:
+        CitySettings(systems_file=file).frame()
+
+    assert "31.4159" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_a_missing_systems_file_is_an_error() -> None:
+    with pytest.raises(ValueError, match="cannot be read"):
+        CitySettings(systems_file=Path("/nowhere/systems.yaml")).frame()

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from layers.city import CityFrame
-from layers.crs import candidates, find_operation, share_inside
+from layers.crs import find_operation, share_inside
+from layers.crs_candidates import candidates
 from layers.errors import UnknownCRS
 from layers.extent import BBox
 
@@ -104,7 +105,7 @@ def test_candidates_are_those_that_put_numbers_into_the_city() -> None:
     assert candidates(EAST_NORTH, SHENZHEN, FILE)[0].startswith("EPSG:4547 ")
     assert candidates(EAST_NORTH[:, ::-1], SHENZHEN, FILE)[0].startswith("EPSG:4547/yx ")
     zone = np.add(EAST_NORTH, [[38_000_000, 0]])
-    assert [c.split()[0] for c in candidates(zone, SHENZHEN, FILE)] == ["EPSG:4526"]
+    assert candidates(zone, SHENZHEN, FILE)[0].startswith("EPSG:4526 ")
 
 
 def test_degrees_may_be_any_of_three_systems() -> None:

@@ -10,16 +10,22 @@ import pytest
 
 from layers.base import Attribute, AttributeType, Derived, Title
 from layers.codes import MATERIALS, PIPE_KINDS
-from loaders.convert import Converted, convert, derive, parse_boolean, parse_date
+from loaders.columns import USUAL, Converted, Forms
+from loaders.convert import convert, derive, parse_boolean
+from loaders.dates import parse_date
+from loaders.quantities import UNITS
 
 T = Title("T", "题")
 
 
 def run(values: list[Any], kind: AttributeType, **facts: Any) -> Converted:
     replacements = facts.pop("replacements", None)
+    forms = facts.pop("forms", USUAL)
     column = values if isinstance(values, pa.Array) else pa.array(values)
     attribute = Attribute("a", kind, T, **facts)
-    return convert(column, attribute, replacements=replacements, time_zone="Asia/Shanghai")
+    return convert(
+        column, attribute, replacements=replacements, time_zone="Asia/Shanghai", forms=forms
+    )
 
 
 def test_text_is_trimmed_and_words_for_nothing_are_null() -> None:
@@ -68,7 +74,7 @@ def test_numbers_are_read_from_text_and_from_full_width_digits() -> None:
     assert found.values.to_pylist() == [1.5, 2.0, 300.0, -400.0, 0.5, 5.0]
 
 
-@pytest.mark.parametrize("word", ["abc", "1,000", "12mm", "1e999", "0x10", "1 2", "inf", "１，０"])
+@pytest.mark.parametrize("word", ["abc", "1,00", "12mm", "1e999", "0x10", "1 2", "inf", "１，０"])
 def test_what_is_no_number_is_rejected(word: str) -> None:
     found = run([word, "1"], AttributeType.NUMBER)
 
@@ -166,3 +172,110 @@ def test_derived_values_follow_by_mapping_or_prefix() -> None:
 
     assert derive(pa.array(["JP", "??", None]), by_mapping).to_pylist() == ["JS", None, None]
     assert derive(pa.array(["0701", "H", None]), by_prefix).to_pylist() == ["07", "H", None]
+
+
+def test_quantities_are_brought_to_the_unit_of_the_attribute() -> None:
+    words = ["DN300", "φ300", "0.3 m", "30cm", "300mm", "３００", "1,200", "0.29m", None]
+
+    found = run(words, AttributeType.NUMBER, unit="mm")
+
+    assert found.values.to_pylist() == [300.0] * 6 + [1200.0, 290.0, None]
+    assert found.problems == {}
+
+
+def test_bare_numbers_are_in_the_unit_that_is_said() -> None:
+    for column in (["0.3", "4.35", "0.29"], [0.3, 4.35, 0.29]):
+        found = run(column, AttributeType.NUMBER, unit="mm", forms=Forms(unit=UNITS["m"]))
+        assert found.values.to_pylist() == [300.0, 4350.0, 290.0]
+    found = run([57, 100], AttributeType.NUMBER, unit="m", forms=Forms(unit=UNITS["cm"]))
+    assert found.values.to_pylist() == [0.57, 1.0]
+
+
+def test_a_diameter_that_may_be_in_metres_is_kept_aside() -> None:
+    for column in (["0.3", "300"], [0.3, 300.0]):
+        found = run(column, AttributeType.NUMBER, unit="mm")
+        assert found.values.to_pylist() == [None, 300.0]
+        assert found.problems[0].startswith("unclear_unit: a='0.3': millimetres, or metres?")
+
+
+def test_a_unit_of_another_dimension_is_no_number() -> None:
+    found = run(["5 m2", "5 m"], AttributeType.NUMBER, unit="m")
+
+    assert found.values.to_pylist() == [None, 5.0]
+    assert found.problems == {0: "not_a_number: a='5 m2'"}
+
+
+def test_ranges_hold_after_conversion() -> None:
+    found = run(["5m", "30m"], AttributeType.NUMBER, unit="mm", minimum=0, maximum=20_000)
+
+    assert found.values.to_pylist() == [5000.0, None]
+    assert found.problems == {1: "above_maximum: a='30m'"}
+
+
+def test_a_comma_that_may_be_decimal_is_kept_aside() -> None:
+    found = run(["1,234", "12,5", "1,234.5"], AttributeType.NUMBER)
+
+    assert found.values.to_pylist() == [None, None, 1234.5]
+    assert found.problems[0].startswith("unclear_number: a='1,234'")
+
+
+def test_a_decimal_comma_that_is_said_is_read() -> None:
+    forms = Forms(decimal_mark=",")
+
+    found = run(["1,234", "1.234,5", "12"], AttributeType.NUMBER, forms=forms)
+
+    assert found.values.to_pylist() == [1.234, 1234.5, 12.0]
+
+
+@pytest.mark.parametrize("word", ["未知", "不详", "Unknown", "——", "<空>", "None", "待查"])
+def test_words_for_nothing_are_null_in_every_type(word: str) -> None:
+    for kind in AttributeType:
+        found = run([word], kind)
+        assert (found.values.to_pylist(), found.problems) == ([None], {})
+
+
+def test_further_words_for_nothing_may_be_said() -> None:
+    forms = Forms(nodata=frozenset(("no", "0")))
+
+    assert run(["No", "0", "1"], AttributeType.TEXT, forms=forms).values.to_pylist() == [
+        None,
+        None,
+        "1",
+    ]
+    assert run([0, 1], AttributeType.NUMBER, forms=forms).values.to_pylist() == [None, 1.0]
+
+
+def test_numbers_for_nothing_are_null_unless_they_may_be_values() -> None:
+    for column in (
+        [-9999.0, -3.4028234663852886e38, 5.0],
+        ["-9999", "-3.4028234663852886e38", "5"],
+    ):
+        assert run(column, AttributeType.NUMBER).values.to_pylist() == [None, None, 5.0]
+    assert run([-9999.0], AttributeType.NUMBER, minimum=-10_000).values.to_pylist() == [-9999.0]
+
+
+def test_a_text_with_a_unit_is_a_section() -> None:
+    words = ["300×400", "0.3m*0.4m", "拱形", "219*6", "2*3"]
+
+    found = run(words, AttributeType.TEXT, unit="mm")
+
+    assert found.values.to_pylist() == ["300*400", "300*400", "拱形", None, None]
+    assert [r.partition(":")[0] for r in found.problems.values()] == [
+        "unclear_section",
+        "unclear_unit",
+    ]
+
+
+def test_a_number_is_no_month() -> None:
+    found = run([2016.1, 2016.0, 20160830.0], AttributeType.DATE)
+
+    assert found.values.to_pylist() == [None, date(2016, 1, 1), date(2016, 8, 30)]
+    assert found.problems[0].startswith("unclear_date: a='2016.1'")
+
+
+def test_serial_numbers_of_excel_are_days_only_when_that_is_said() -> None:
+    usual = run([42612], AttributeType.DATE)
+    said = run([42612], AttributeType.DATE, forms=Forms(dates="excel"))
+
+    assert usual.problems[0].startswith("unclear_date: a='42612'")
+    assert said.values.to_pylist() == [date(2016, 8, 30)]

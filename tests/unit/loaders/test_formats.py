@@ -17,7 +17,8 @@ import pyogrio
 import pytest
 import shapely
 
-from layers.errors import UnreadableSource
+from layers.errors import UnreadableSource, UnsafeArchive
+from loaders.options import ReadLimits
 from tests.unit.loaders.access_files import Table, write_access
 from tests.unit.loaders.conftest import Reader
 
@@ -369,3 +370,99 @@ def test_archives_of_other_kinds_are_refused_with_what_to_do(
 
     with pytest.raises(UnreadableSource, match="unpack the"):
         read_rows("facilities", tmp_path / file)
+
+
+def test_what_lies_beside_data_is_left_alone(tmp_path: Path, read_rows: Reader) -> None:
+    folder = tmp_path / "成果"
+    folder.mkdir()
+    write(folder / "a.shp", "ESRI Shapefile", POINTS, geometry_type="Point")
+    (folder / "a.shp.xml").write_text("<metadata/>")
+    (folder / "readme.txt").write_text("深圳市\n")
+    (folder / "style.json").write_text('{"version": 8}')
+
+    outcome = read_rows("facilities", folder)
+
+    assert NAMES == outcome.values("name")
+    assert () == outcome.reports[0].notes
+
+
+def test_a_layer_of_one_of_several_data_sets_may_be_named(
+    tmp_path: Path, read_rows: Reader
+) -> None:
+    folder = tmp_path / "成果"
+    folder.mkdir()
+    write(folder / "a.gpkg", "GPKG", POINTS, layer="north", geometry_type="Point")
+    write(folder / "b.gpkg", "GPKG", POINTS, layer="south", geometry_type="Point")
+
+    outcome = read_rows("facilities", folder, source_layer="south")
+
+    assert 3 == outcome.read
+    with pytest.raises(UnreadableSource, match="has a layer 'west'"):
+        read_rows("facilities", folder, source_layer="west")
+
+
+def test_files_of_a_folder_are_bounded_like_those_of_an_archive(
+    tmp_path: Path, read_rows: Reader
+) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(5):
+        (folder / f"{number}.csv").write_text("name,lon,lat\n")
+
+    with pytest.raises(UnsafeArchive, match="more than 4"):
+        read_rows("facilities", folder, limits=ReadLimits(max_members=4))
+
+
+def test_archives_inside_a_folder_are_read_and_inside_an_archive_refused(
+    tmp_path: Path, read_rows: Reader
+) -> None:
+    folder = tmp_path / "成果"
+    folder.mkdir()
+    with zipfile.ZipFile(folder / "a.zip", "w") as archive:
+        archive.writestr("a.csv", "name,lon,lat\n图书馆,114,22.5\n")
+
+    outcome = read_rows("facilities", folder, crs="EPSG:4490")
+
+    assert ["图书馆"] == outcome.values("name")
+    with pytest.raises(UnsafeArchive, match="another archive"):
+        read_rows("facilities", zipped(folder, tmp_path / "b.zip"), crs="EPSG:4490")
+
+
+def test_a_workbook_that_unpacks_to_more_than_memory_is_refused(
+    tmp_path: Path, read_rows: Reader
+) -> None:
+    path = tmp_path / "b.xlsx"
+    rows = b"<row><c t='inlineStr'><is><t>x</t></is></c></row>" * 20_000
+    with (
+        zipfile.ZipFile(workbook(tmp_path / "a.xlsx")) as whole,
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        for name in whole.namelist():
+            if name != "xl/worksheets/sheet1.xml":
+                archive.writestr(name, whole.read(name))
+        with archive.open("xl/worksheets/sheet1.xml", "w") as sheet:
+            sheet.write(b"<worksheet><sheetData>")
+            for _ in range(100):
+                sheet.write(rows)
+
+    with pytest.raises(UnreadableSource):
+        read_rows("pipeline_nodes", path, limits=ReadLimits(memory_bytes=300 * 1024**2))
+
+
+@pytest.mark.parametrize("file", ["a.parquet", "a.dxf", "a.mdb"])
+def test_a_reader_of_each_library_is_bounded_in_memory(
+    tmp_path: Path, read_rows: Reader, file: str
+) -> None:
+    path = tmp_path / file
+    if file == "a.parquet":
+        # Runs of equal values: a gigabyte of texts in some kilobytes.
+        values = pa.array(["x" * 1_000_000]).take(pa.array([0] * 1000))
+        pq.write_table(pa.table({"name": values}), path, compression="zstd")
+    else:
+        start = b"\0\1\0\0Standard Jet DB\0\1\0\0\0" if file == "a.mdb" else b"0\nSECTION\n"
+        with path.open("wb") as sparse:
+            sparse.write(start)
+            sparse.truncate(800 * 1024**2)
+
+    with pytest.raises(UnreadableSource):
+        read_rows("facilities", path, limits=ReadLimits(memory_bytes=600 * 1024**2, timeout_s=60))

@@ -8,7 +8,9 @@ import pytest
 
 from layers.errors import InvalidMapping, MissingColumn
 from layers.registry import get_layer
+from loaders.columns import Forms
 from loaders.mapping import ColumnPlan, Mapping, normal_name, parse_mapping, plan_columns
+from loaders.quantities import UNITS
 
 FILE = Path("lines.csv")
 
@@ -105,6 +107,81 @@ def test_a_mapping_is_read_from_a_document() -> None:
     mapping = parse_mapping({"columns": {"code": "A"}, "values": {"status": {1: 0}}})
 
     assert mapping == Mapping({"code": "A"}, {"status": {"1": "0"}}, {})
+
+
+def test_a_name_with_a_unit_is_known_and_its_unit_taken() -> None:
+    found = plan("管线编号", "管径(m)", "起点埋深（cm）", "面积(亩)")
+
+    assert found.columns == {
+        "code": "管线编号",
+        "diameter_mm": "管径(m)",
+        "start_depth_m": "起点埋深（cm）",
+    }
+    assert found.forms_of("diameter_mm").unit == UNITS["m"]
+    assert found.forms_of("start_depth_m").unit == UNITS["cm"]
+    assert found.unmapped == ("面积(亩)",)
+
+
+def test_the_mapping_stands_over_the_unit_in_a_name() -> None:
+    found = plan("管径(m)", mapping=Mapping(units={"diameter_mm": "cm"}))
+
+    assert found.forms_of("diameter_mm").unit == UNITS["cm"]
+
+
+def test_a_unit_of_another_dimension_is_refused() -> None:
+    with pytest.raises(InvalidMapping, match="cannot be brought to mm"):
+        plan("管径", mapping=Mapping(units={"diameter_mm": "m2"}))
+    with pytest.raises(InvalidMapping, match="no unit"):
+        plan("管径", mapping=Mapping(units={"owner": "m"}))
+
+
+def test_a_mapping_says_how_values_are_written() -> None:
+    mapping = parse_mapping(
+        {
+            "units": {"diameter_mm": "米"},
+            "dates": {"installed_on": "dmy"},
+            "nodata": ["待定", -1],
+            "decimal_mark": ",",
+        }
+    )
+
+    forms = plan("管径", "建设年代", mapping=mapping).forms_of("diameter_mm")
+
+    assert forms == Forms(UNITS["m"], "ymd", frozenset(("待定", "-1")), ",")
+    assert mapping.dates == {"installed_on": "dmy"}
+
+
+def test_a_mapping_over_another_decides_where_both_speak() -> None:
+    first = Mapping({"code": "A", "kind": "K"}, nodata=("x",), decimal_mark=",")
+    second = Mapping({"code": "B"}, nodata=("y",))
+
+    found = second.over(first)
+
+    assert found == Mapping({"code": "B", "kind": "K"}, nodata=("x", "y"), decimal_mark=",")
+
+
+def test_a_mapping_comes_back_from_its_document() -> None:
+    mapping = Mapping(
+        {"code": "A"}, {"kind": {"给水": "JS"}}, {}, {"diameter_mm": "m"}, {"installed_on": "excel"}
+    )
+
+    assert parse_mapping(mapping.as_json()) == mapping
+    assert parse_mapping(None) == Mapping()
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"units": {"a": "furlong"}},
+        {"dates": {"a": "backwards"}},
+        {"nodata": "x"},
+        {"nodata": [[]]},
+        {"decimal_mark": ";"},
+    ],
+)
+def test_what_a_mapping_cannot_say_is_refused(document: object) -> None:
+    with pytest.raises(InvalidMapping):
+        parse_mapping(document)
 
 
 @pytest.mark.parametrize("document", [[], {"colums": {}}, {"columns": []}, {"columns": {"a": []}}])

@@ -170,7 +170,7 @@ def test_parcels_of_inspire_gml_are_read_with_their_attributes(
 
     assert (10.0, "m2", "label") == (first["areaValue"], first["areaValue_uom"], first["label"])
     assert "CadastralParcel-02-localId" == second["inspireId_localId"]
-    # Its ring is not closed: GDAL hands it on, nothing else can read it, and a load rejects the row.
+    # Its ring is not closed: GDAL hands it on, nothing else reads it, and a load rejects the row.
     assert first["geometry"] is None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,9 +16,10 @@ import shapely
 from layers.access import Clearance
 from layers.city import CityFrame
 from layers.errors import MissingColumn, UnknownCRS, UnreadableSource
+from layers.own_systems import parse_own_systems
 from loaders.admin import AdminAreas
 from loaders.mapping import Mapping
-from tests.unit.loaders.conftest import Reader
+from tests.unit.loaders.conftest import SHENZHEN, Reader
 
 
 def csv(folder: Path, text: str, *, encoding: str = "utf-8", name: str = "a.csv") -> Path:
@@ -250,7 +252,7 @@ def test_what_is_put_aside_is_kept_as_it_was_read(tmp_path: Path, read_rows: Rea
 
 
 def test_a_row_may_have_several_reasons(tmp_path: Path, read_rows: Reader) -> None:
-    path = lines(tmp_path, ["LINESTRING (0 0, 1 1)", LINE], code=["1", "2"], 管径=["粗", "1"])
+    path = lines(tmp_path, ["LINESTRING (0 0, 1 1)", LINE], code=["1", "2"], 管径=["粗", "100"])
 
     (row,) = read_rows("pipelines", path).rejected
 
@@ -290,3 +292,109 @@ def test_without_districts_there_are_no_codes() -> None:
     admin = AdminAreas(np.empty(0, object), [], [])
 
     assert admin.codes(np.zeros((1, 2))).to_pylist() == [None]
+
+
+def test_a_column_of_diameters_and_sections_fills_both(tmp_path: Path, read_rows: Reader) -> None:
+    sizes = ["DN300", "300×400", "0.5m", "", "219*6"]
+    path = csv(
+        tmp_path,
+        "管线编号,管类,起点点号,终点点号,管径\n"
+        + "".join(f"{n},JP,A{n},B{n},{size}\n" for n, size in enumerate(sizes)),
+    )
+
+    outcome = read_rows("pipelines", path)
+
+    assert outcome.values("diameter_mm") == [300.0, None, 500.0, None]
+    assert outcome.values("section") == [None, "300*400", None, None]
+    assert outcome.reasons == {"unclear_section": 1}
+
+
+def test_two_columns_that_give_different_sections_are_a_contradiction(
+    tmp_path: Path, read_rows: Reader
+) -> None:
+    rows = "1,JP,A,B,300*400,300×400\n2,JP,A,C,300*400,300*500\n"
+    path = csv(tmp_path, f"管线编号,管类,起点点号,终点点号,管径,断面\n{rows}")
+
+    outcome = read_rows("pipelines", path)
+
+    assert outcome.values("section") == ["300*400"]
+    assert outcome.reasons == {"contradiction": 1}
+
+
+def test_a_replaced_text_is_not_taken_for_a_section(tmp_path: Path, read_rows: Reader) -> None:
+    path = csv(tmp_path, "管线编号,管类,起点点号,终点点号,管径\n1,JP,A,B,219*6\n")
+
+    outcome = read_rows(
+        "pipelines", path, mapping=Mapping(values={"diameter_mm": {"219*6": "219"}})
+    )
+
+    assert outcome.values("diameter_mm") == [219.0]
+
+
+def test_a_system_said_with_northing_first_serves_a_table_too(
+    tmp_path: Path, read_rows: Reader
+) -> None:
+    path = csv(tmp_path, "物探点号,管类,X,Y\n1,JP,2493941.246,505955.846\n")
+
+    (place,) = read_rows("pipeline_nodes", path, crs="EPSG:4547/yx").geometries
+
+    assert (place.x, place.y) == pytest.approx((114.0579, 22.5431), abs=1e-7)
+
+
+def geojson_point(folder: Path, x: float, y: float) -> Path:
+    """A GeoJSON file, which states EPSG:4326, with one point."""
+    path = folder / "a.geojson"
+    point = {"type": "Point", "coordinates": [x, y]}
+    feature = {"type": "Feature", "properties": {"name": "a"}, "geometry": point}
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    return path
+
+
+def test_axes_that_a_file_has_the_wrong_way_round_are_recognised_and_noted(
+    tmp_path: Path, read_rows: Reader
+) -> None:
+    outcome = read_rows("facilities", geojson_point(tmp_path, 22.54, 114.05))
+
+    assert outcome.geometries == [shapely.Point(114.05, 22.54)]
+    (report,) = outcome.reports
+    assert report.crs == "EPSG:4326/yx"
+    assert report.notes == (
+        "the file states EPSG:4326; its numbers are of EPSG:4326/yx, which was used",
+    )
+
+
+def test_a_zone_number_before_the_easting_is_recognised_and_noted(
+    tmp_path: Path, read_rows: Reader
+) -> None:
+    path = tmp_path / "zone.gpkg"
+    written = pa.table({"name": ["a"], "geometry": [shapely.Point(38505955.846, 2493941.246).wkb]})
+    pyogrio.write_arrow(
+        written,
+        path,
+        driver="GPKG",
+        geometry_name="geometry",
+        geometry_type="Point",
+        crs="EPSG:4547",
+    )
+
+    outcome = read_rows("facilities", path)
+
+    assert outcome.reports[0].crs == "EPSG:4526"
+    assert outcome.geometries[0].x == pytest.approx(114.0579, abs=1e-7)
+
+
+def test_parameters_of_the_installation_come_into_no_report(
+    tmp_path: Path, read_rows: Reader
+) -> None:
+    datum = {"x_m": 31.4159, "y_m": -154.1618, "z_m": -80.2718, "accuracy_m": 2}
+    own = parse_own_systems({"datums": {"EPSG:4214": datum}}, tmp_path)
+    path = csv(tmp_path, "code,X,Y\nA,505955.85,2493941.25\n")
+
+    outcome = read_rows(
+        "pipeline_nodes", path, crs="EPSG:2435", city=replace(SHENZHEN, own_systems=own)
+    )
+
+    report = json.dumps(outcome.reports[0].as_json(), default=str)
+    assert outcome.reports[0].accuracy_m == 2
+    assert "3 parameters of this installation" in report
+    assert not [n for n in ("31.4159", "154.1618", "80.2718") if n in report]

@@ -1,0 +1,1 @@
+"""Loading through the web: files taken in, jobs worked off, previews kept."""
