@@ -25,7 +25,6 @@ from layers.system_tables import loads, quarantine
 from loaders.datasets import prepare
 from loaders.folders import private_folder
 from loaders.loading import load
-from loaders.mapping import Mapping as ColumnMapping
 from loaders.mapping import parse_mapping
 from loaders.normalise import originals_of
 from loaders.options import LoadConnections, LoadOptions, Progress
@@ -302,10 +301,8 @@ def _as_told(row: QuarantinedRow, origin: Origin, options: LoadOptions) -> LoadO
     return replace(
         options,
         crs=crs if crs and crs != "none" else said.get("crs"),
-        mapping=ColumnMapping(
-            {**columns, **options.mapping.columns},
-            {**before.values, **options.mapping.values},
-            {**source.get("constants", {}), **options.mapping.constants},
+        mapping=options.mapping.over(
+            replace(before, columns=columns, constants=source.get("constants", {}))
         ),
         key=tuple(said["key"]) if said.get("key") else None,
         valid_from=origin.valid_from,
