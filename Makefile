@@ -12,6 +12,7 @@ export PYTHONSAFEPATH := 1
 CODE := geoservice layers loaders tiles tests
 WORKERS ?= 2
 SCALE ?= 1
+MINUTES ?= 10
 
 .PHONY: help
 help: ## print the targets
@@ -48,6 +49,10 @@ format: install ## put the code into its one format, and fix what can be fixed
 bench: ## run the benchmarks (SCALE=1)
 	@scripts/setup run test web bench
 	python -P benchmarks --scale $(SCALE)
+
+.PHONY: fuzz
+fuzz: install ## feed damaged files to the readers (MINUTES=10, SEED=)
+	PYTHONPATH=$(CURDIR) python -P -m tests.fuzz --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 .PHONY: docs
 docs: ## build the documentation into site/

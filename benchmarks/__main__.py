@@ -13,7 +13,9 @@ from rich.console import Console
 from rich.table import Table
 
 import explained
+import subject_history
 import subject_load
+import subject_memory
 import subject_nearest
 import subject_tiles
 from benchmark_city import BenchmarkCity, benchmark_city, default_folder
@@ -27,12 +29,16 @@ class Subject(StrEnum):
 
     TILES = "tiles"
     LOAD = "load"
+    MEMORY = "memory"
+    HISTORY = "history"
     NEAREST = "nearest"
 
 
 _RUN = {
     Subject.TILES: subject_tiles.run,
     Subject.LOAD: subject_load.run,
+    Subject.MEMORY: subject_memory.run,
+    Subject.HISTORY: subject_history.run,
     Subject.NEAREST: subject_nearest.run,
 }
 
@@ -56,7 +62,7 @@ def main(
     ] = None,
     folder: Annotated[Path | None, typer.Option(help="Where cities are kept between runs")] = None,
 ) -> None:
-    """Measure tiles, loads and nearest searches on a sample city, beside what others do."""
+    """Measure tiles, loads, history and searches on a sample city, beside what others do."""
     # Told to end, Python must pass through what stops the servers.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     console = Console(width=WIDTH, highlight=False)

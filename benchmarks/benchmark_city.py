@@ -94,6 +94,13 @@ class BenchmarkCity:
             connection.commit()
         return key
 
+    def server_processor_s(self) -> float:
+        """Processor time of the server's processes that have ended, seconds."""
+        lock = self.cluster.folder / "postgres" / "data" / "postmaster.pid"
+        server = lock.read_text().splitlines()[0]
+        fields = Path(f"/proc/{server}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+
     def settle(self) -> None:
         """Write out what earlier work left, so that it does not disturb what comes."""
         with self.as_superuser() as connection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import subprocess
 import threading
@@ -30,12 +31,14 @@ class Cost:
     """What a program took: seconds on the clock, and the most memory it held at once.
 
     ``peak_bytes`` is the resident memory of the process and all its descendants together, sampled
-    every 50 ms; pages that they share are counted once for each.
+    every 50 ms; pages that they share are counted once for each. ``processor_s`` is the processor
+    time of the same processes, which other work on the machine changes little.
     """
 
     seconds: float
     peak_bytes: int
     output: str
+    processor_s: float = 0.0
 
 
 @contextmanager
@@ -73,7 +76,7 @@ def run_measured(command: Sequence[str], *, environment: Mapping[str, str], cwd:
     Raises:
         ChildFailed: it ended with another code than 0.
     """
-    started = time.monotonic()
+    started, spent = time.monotonic(), _spent_by_children_s()
     child = subprocess.Popen(
         command,
         env=dict(environment),
@@ -92,7 +95,12 @@ def run_measured(command: Sequence[str], *, environment: Mapping[str, str], cwd:
         _stop(child)
     if child.returncode != 0:
         raise ChildFailed(_last_words(command, output + errors))
-    return Cost(seconds, watch.peak_bytes, output)
+    return Cost(seconds, watch.peak_bytes, output, _spent_by_children_s() - spent)
+
+
+def _spent_by_children_s() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def find_program(name: str) -> str | None:

@@ -10,7 +10,17 @@ from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from geoservice import __version__
-from geoservice.api import availability, collections, features, health, loads, tiles, webmap
+from geoservice.api import (
+    availability,
+    collections,
+    features,
+    health,
+    loads,
+    tiles,
+    uploads,
+    webmap,
+)
+from geoservice.api.load_access import PATH as LOADS_PATH
 from geoservice.api.parameters import refuse_unknown_parameters
 from geoservice.auth import Gate
 from geoservice.db import Database, DatabaseAddress
@@ -56,7 +66,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.hours = CityHours(settings.city.time_zone)
     app.router.routes.extend((*tiles.quick_routes, *availability.quick_routes))
     every_route = [Depends(refuse_unknown_parameters), Depends(know_layers)]
-    for module in (collections, features, tiles, availability, loads, health):
+    for module in (collections, features, tiles, availability, uploads, loads, health):
         app.include_router(module.router, dependencies=every_route)
     app.include_router(webmap.router)
     webmap.mount_assets(app)
@@ -64,7 +74,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(
         BodyLimit,
         max_body_bytes=settings.http.max_body_bytes,
-        uploads={loads.PATH: settings.load.max_upload_bytes},
+        uploads={LOADS_PATH: settings.load.max_upload_bytes},
     )
     app.add_middleware(HeadAnswers)
     app.add_middleware(

@@ -243,6 +243,14 @@ class LoadSettings(_Section):
     )
 
 
+class RasterSettings(_Section):
+    """Rasters."""
+
+    folder: Path | None = Field(
+        None, description="Folder of the rasters' files; none: rasters in the database's folder"
+    )
+
+
 class LogSettings(_Section):
     """Logs."""
 
@@ -268,7 +276,13 @@ class Settings(BaseSettings):
     http: HttpSettings = HttpSettings()
     tiles: TileSettings = TileSettings()
     load: LoadSettings = LoadSettings()
+    rasters: RasterSettings = RasterSettings()
     log: LogSettings = LogSettings()
+
+    @property
+    def raster_folder(self) -> Path:
+        """The folder of the rasters' files."""
+        return self.rasters.folder or self.database.folder / "rasters"
 
     @property
     def upload_folder(self) -> Path:

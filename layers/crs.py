@@ -103,7 +103,8 @@ def _own(system: OwnSystem, city: CityFrame, source: Path) -> Operation:
     """The operation of a system of the installation, whose parameters are not shown."""
     crs = _horizontal(_parse(system.base, source))
     if system.datum is None:
-        base = _from_proj(crs, system.base, city, source)
+        # Its own name stands in every message: the definition may be a secret.
+        base = _from_crs(crs, system.name, city, source, is_string=is_proj_string(system.base))
     else:
         base = _shifted(crs, system.name, city.own_systems.shifts[system.datum], source)
     forward, shift = base.forward, system.shift
@@ -131,12 +132,15 @@ def _chinese_offset(name: str) -> Operation | None:
 def _stated(name: str, city: CityFrame, source: Path) -> Operation:
     crs = _horizontal(_parse(name, source))
     own = city.own_systems.system_of(_label(crs))
-    return _from_proj(crs, name, city, source) if own is None else _own(own, city, source)
+    if own is not None:
+        return _own(own, city, source)
+    is_string = is_proj_string(name)
+    return _from_crs(crs, name if is_string else _label(crs), city, source, is_string=is_string)
 
 
-def _from_proj(crs: CRS, name: str, city: CityFrame, source: Path) -> Operation:
-    label = name if is_proj_string(name) else _label(crs)
-    if _is_same_as_storage(crs) or (is_proj_string(name) and _has_ellipsoid_of_storage(crs)):
+def _from_crs(crs: CRS, label: str, city: CityFrame, source: Path, *, is_string: bool) -> Operation:
+    """The operation from a system as PROJ knows it; ``is_string`` if a PROJ string defines it."""
+    if _is_same_as_storage(crs) or (is_string and _has_ellipsoid_of_storage(crs)):
         return _conversion(crs, label)
     shift = city.own_systems.shift_of(crs)
     if shift is not None:

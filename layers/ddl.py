@@ -3,6 +3,8 @@
 The indexes serve four readers: tiles and maps at the present (a partial GiST over versions that
 have no end), the same at other instants (a GiST over the versions that have one), single features
 and paging (``feature_id``), and the comparison of a load with what is held (``natural_key``).
+Of the versions of a feature that have ended, the one that held at an instant is found within the
+index; pages at the present find the few that have not ended yet by their end.
 Past versions are indexed by place and by feature only: they are read seldom and written always.
 """
 
@@ -67,7 +69,10 @@ def _held_indexes(layer: Layer, name: str) -> Iterator[str]:
     yield f"CREATE UNIQUE INDEX {name}_feature_id {on} (feature_id) WHERE {OPEN}"
     yield f"CREATE UNIQUE INDEX {name}_natural_key {on} (natural_key) WHERE {OPEN}"
     yield f"CREATE INDEX {name}_geom {on} USING gist (geom_3857) WHERE {OPEN}"
-    yield f"CREATE INDEX {name}_ended_feature_id {on} (feature_id) WHERE {ENDED}"
+    ends = "upper(valid_during)"
+    by_feature = f"feature_id, {ends}, lower(valid_during)"
+    yield f"CREATE INDEX {name}_ended_feature_id {on} ({by_feature}) WHERE {ENDED}"
+    yield f"CREATE INDEX {name}_ended_until {on} ({ends}) WHERE {ENDED}"
     yield f"CREATE INDEX {name}_ended_natural_key {on} (natural_key) WHERE {ENDED}"
     yield f"CREATE INDEX {name}_ended_geom {on} USING gist (geom_3857, valid_during) WHERE {ENDED}"
     if layer.knn_by:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -34,6 +35,9 @@ together: while it waits for one, new readers wait behind it."""
 
 _Job = tuple[str, Mapping[str, Any]]
 
+_MAKE_DRAFT = "SELECT city.make_draft(:layer, :clearance, :load_id)"
+_CLOSE_DRAFT = "SELECT city.close_draft(:layer, :clearance, :load_id, :recorded_at)"
+
 
 @dataclass(frozen=True)
 class Apart:
@@ -42,15 +46,39 @@ class Apart:
     Attributes:
         connect: Opens a connection of the same role as that of the publication.
         least_rows: New rows of a partition for which a draft is made.
+        staged: Whether rows were staged in drafts, see ``stage_drafts``.
     """
 
     connect: Callable[[], AbstractContextManager[Connection]]
     least_rows: int = 20_000
+    staged: bool = False
 
 
 def draft_name(clearance: Clearance, load_id: int) -> str:
     """Name of the draft of a partition, with its schema."""
     return f"{STAGING_SCHEMA}.draft_{clearance:d}_{load_id}"
+
+
+def stage_drafts(
+    connection: Connection, layer: Layer, load_id: int, valid_from: datetime | None
+) -> None:
+    """Make the staging table of a load so that its parts can become the partitions of the layer.
+
+    For a layer without any rows. Rows of which nothing is left to find out are copied once only.
+
+    Args:
+        valid_from: Since when rows without a date of their own hold; None keeps these apart, as it
+            will be the recorded instant.
+    """
+    connection.execute(
+        text("SELECT city.stage_drafts(:layer, :load_id, :valid_from)"),
+        {"layer": layer.name, "load_id": load_id, "valid_from": valid_from},
+    )
+
+
+def analyze_staged(connection: Connection, load_id: int) -> None:
+    """Tell the planner of rows staged in drafts."""
+    connection.execute(text("SELECT city.analyze_staged(:load_id)"), {"load_id": load_id})
 
 
 def fill_drafts(
@@ -63,12 +91,17 @@ def fill_drafts(
 ) -> None:
     """Make, fill and index the drafts of some partitions, and commit that.
 
+    Drafts that rows were staged in leave staging, and get the rows that were kept apart.
+
     Args:
         fill: INSERT with ``{draft}`` for the name of the table; ``clearance``, ``part`` and
             ``parts`` are bound besides the parameters and say which rows are meant.
     """
-    names = [{"layer": layer.name, "clearance": int(c), "load_id": load_id} for c in clearances]
-    makings = [("SELECT city.make_draft(:layer, :clearance, :load_id)", name) for name in names]
+    names = [
+        {**parameters, "layer": layer.name, "clearance": int(c), "load_id": load_id}
+        for c in clearances
+    ]
+    makings: list[_Job] = [(_CLOSE_DRAFT if apart.staged else _MAKE_DRAFT, name) for name in names]
     fillings = [
         (
             fill.format(draft=draft_name(clearance, load_id)),

@@ -9,6 +9,7 @@
      │  └ UploadTimedOut
      ├ NotFoundError         nothing there, or nothing that this caller may know of
      │  ├ UnknownLayer
+     │  ├ UnknownRaster
      │  ├ FeatureNotFound
      │  ├ JobNotFound
      │  ├ LoadNotFound
@@ -33,6 +34,7 @@
      └ ServiceError          the operator can mend it
         ├ ClusterError
         ├ MigrationError
+        ├ StoreUnavailable
         ├ DatabaseUnavailable
         ├ NotYetSettled
         ├ QueryTimedOut
@@ -105,6 +107,14 @@ class UnknownLayer(NotFoundError):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"there is no layer {name!r}")
+        self.name = name
+
+
+class UnknownRaster(NotFoundError):
+    """A raster does not exist or is hidden from the caller."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no raster {name!r}")
         self.name = name
 
 
@@ -276,6 +286,10 @@ class ClusterError(ServiceError):
 
 class MigrationError(ServiceError):
     """The database is not in the shape that this version of the service needs."""
+
+
+class StoreUnavailable(ServiceError):
+    """The folder of the rasters' files cannot be made or written to."""
 
 
 class DatabaseUnavailable(ServiceError):

@@ -69,12 +69,15 @@ def publish(
     recorded_at = take_instant(connection, layer.name)
     rewrite = Rewrite(connection, layer, load_id)
     work = _Work(connection, layer, rewrite, staged_table, claim or Claim(), recorded_at, load_id)
-    staged = work.count_staged()
+    # First, because drafts leave the staged table, which nobody may be looking at then.
+    filled = _close_staged_drafts(work, apart) if apart and apart.staged else {}
+    staged = work.count_staged(tuple(filled)) + sum(filled.values())
     rewrite.create_changed()
     work.comparison.find_changed()
     if work.claim.is_complete:
         work.comparison.find_vanished(set_aside_table)
-    filled = _fill_apart(work, apart) if apart else {}
+    if apart and not apart.staged:
+        filled = _fill_apart(work, apart)
     new = sum(filled.values())
     if new < staged:
         new += work.insert_new(tuple(filled))
@@ -88,6 +91,22 @@ def publish(
     # Last, because it keeps readers out until the transaction ends.
     _put_in_place(work, sorted(filled))
     return Publication(recorded_at, new, changed, staged - new - changed, vanished)
+
+
+def _close_staged_drafts(work: _Work, apart: Apart) -> dict[Clearance, int]:
+    """Have the drafts that rows were staged in leave staging; how many rows each holds then.
+
+    Only if the layer is still empty: then all rows are new.
+    """
+    if work.has_versions():
+        return {}
+    with apart.connect() as connection:
+        staged = work.count_by_clearance(connection)
+    filled = {clearance: rows for clearance, rows in staged.items() if rows >= apart.least_rows}
+    if filled:
+        fill = work.fill_draft_statement()
+        fill_drafts(apart, work.layer, work.load_id, tuple(filled), fill, work.parameters)
+    return filled
 
 
 def _fill_apart(work: _Work, apart: Apart) -> dict[Clearance, int]:
@@ -143,9 +162,10 @@ class _Work:
         }
         self.comparison = Comparison(rewrite, self._staged, claim, self.parameters)
 
-    def count_staged(self) -> int:
-        """How many rows are staged."""
-        return self._scalar(f"SELECT count(*) FROM {self._staged}")
+    def count_staged(self, filled: Sequence[Clearance]) -> int:
+        """How many rows are staged besides those of filled drafts."""
+        statement = f"SELECT count(*) FROM {self._staged} s WHERE {_IS_LEFT}"
+        return self._scalar(statement, _without(filled))
 
     def count_changed(self) -> tuple[int, int]:
         """How many features changed, and how many vanished."""
@@ -156,6 +176,17 @@ class _Work:
             )
         ).one()
         return counted[0], counted[1]
+
+    def count_by_clearance(self, connection: Connection) -> dict[Clearance, int]:
+        """How many rows are staged of each clearance, asked for on another connection."""
+        statement = f"SELECT clearance, count(*) FROM {self._staged} GROUP BY clearance"
+        return {Clearance(row[0]): row[1] for row in connection.execute(text(statement))}
+
+    def has_versions(self) -> bool:
+        """Whether the layer has a version of anything, held or past."""
+        held, past = self.rewrite.held, self.rewrite.past
+        statement = f"SELECT EXISTS (SELECT FROM {held}) OR EXISTS (SELECT FROM {past})"
+        return bool(self._scalar(statement))
 
     def has_rows(self, clearance: Clearance) -> bool:
         """Whether anything is held in a partition."""
@@ -189,9 +220,9 @@ class _Work:
         return self._run(
             f"""
             INSERT INTO {held} ({self.rewrite.column_list}) {self._new_rows()}
-            WHERE s.clearance <> ALL (CAST(:filled AS smallint[])) AND NOT ({is_known})
+            WHERE {_IS_LEFT} AND NOT ({is_known})
               AND NOT EXISTS (SELECT FROM {changed} c WHERE c.row_number = s.row_number)""",
-            {"filled": [int(clearance) for clearance in filled]},
+            _without(filled),
         )
 
     def fill_draft_statement(self) -> str:
@@ -244,6 +275,14 @@ class _Work:
     def _scalar(self, statement: str, parameters: Mapping[str, Any] | None = None) -> int:
         value: int = self.connection.execute(text(statement), parameters or {}).scalar_one()
         return value
+
+
+_IS_LEFT = "s.clearance <> ALL (CAST(:filled AS smallint[]))"
+"""Whether a staged row ``s`` is of no filled draft."""
+
+
+def _without(filled: Sequence[Clearance]) -> dict[str, Any]:
+    return {"filled": [int(clearance) for clearance in filled]}
 
 
 def _period(claim: Claim, recorded_at: datetime) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Tables that are no layers: loads, quarantine, keys, jobs, and live observations.
+"""Tables that are no layers: loads, quarantine, rasters, keys, jobs, and live observations.
 
 Observations are narrow on purpose, so that a thousand million fit: a series says once what is
 measured where, an observation carries its number. Native monthly partitions are made on demand by
@@ -19,6 +19,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     SmallInteger,
     Table,
     Text,
@@ -26,7 +27,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSTZRANGE, ExcludeConstraint
 
 from layers.base import STORAGE_SRID
 from layers.tables import metadata
@@ -84,6 +85,57 @@ findings = Table(
     Column("clearance", SmallInteger, nullable=False),
     CheckConstraint("severity IN ('error', 'warning')", name="findings_severity_known"),
     Index("findings_by_load", "load_id", "rule"),
+)
+
+staged_digests = Table(
+    "staged_digests",
+    metadata,
+    Column("load_id", BigInteger, ForeignKey("city.loads.load_id"), primary_key=True),
+    Column("part", Integer, primary_key=True),
+    Column("seed", LargeBinary, nullable=False),
+    Column("key_digests", LargeBinary, nullable=False),
+    Column("row_digests", LargeBinary, nullable=False),
+)
+"""Digests of the rows that the last load of a layer staged, see ``loaders.known``."""
+
+rasters = Table(
+    "rasters",
+    metadata,
+    Column("version_id", BigInteger, Identity(), primary_key=True),
+    Column("raster_id", BigInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("title_zh", Text, nullable=False),
+    Column("title_en", Text, nullable=False),
+    Column("clearance", SmallInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("crs", Text, nullable=False),
+    # West, south, east, north in degrees, EPSG:4490; west > east crosses the antimeridian.
+    Column("bounds", ARRAY(Double), nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("bands", JSONB, nullable=False),
+    Column("dtype", Text, nullable=False),
+    Column("nodata", Double),
+    Column("resolution_m", Double, nullable=False),
+    Column("file_name", Text, nullable=False),
+    Column("file_bytes", BigInteger, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("source_sha256", Text, nullable=False),
+    Column("load_id", BigInteger, ForeignKey("city.loads.load_id"), nullable=False),
+    Column("valid_during", TSTZRANGE, nullable=False),
+    Column("recorded_during", TSTZRANGE, nullable=False),
+    CheckConstraint("clearance BETWEEN 0 AND 3", name="rasters_clearance_known"),
+    CheckConstraint("kind IN ('terrain', 'imagery', 'other')", name="rasters_kind_known"),
+    CheckConstraint("array_length(bounds, 1) = 4", name="rasters_bounds_are_four"),
+    # Held versions of one raster never overlap; rasters are few, so the database can see to it.
+    ExcludeConstraint(
+        ("name", "="),
+        ("valid_during", "&&"),
+        name="rasters_held_once",
+        using="gist",
+        where=text("upper_inf(recorded_during)"),
+    ),
+    Index("rasters_by_name", "name"),
 )
 
 api_keys = Table(
@@ -245,6 +297,8 @@ ALL: tuple[Table, ...] = (
     loads,
     quarantine,
     findings,
+    staged_digests,
+    rasters,
     api_keys,
     load_jobs,
     series,

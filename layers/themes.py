@@ -24,7 +24,7 @@ from layers.ddl import layer_ddl
 from layers.errors import InvalidParameter, LayerChanged, LoadInProgress, ThemeExists, UnknownLayer
 from layers.rewrite import lock_layer
 from layers.system_tables import installation, loads, quarantine, theme_edits, themes
-from layers.tables import qualified, qualified_past
+from layers.tables import SCHEMA, qualified, qualified_past
 from layers.theme_changes import alterations, require_allowed
 from layers.theme_documents import parse_theme, theme_document
 from layers.views import (
@@ -157,7 +157,8 @@ def _apply(connection: Connection, before: Layer, after: Layer) -> None:
 def drop_theme(connection: Connection, name: str, *, reason: str) -> None:
     """Take a theme away with all its versions; connection of the owner, caller commits.
 
-    What stays is its descriptor, with the reason, and the list of its loads.
+    What stays is its descriptor, with the reason, and its loads as purged ones: another theme may
+    get the name, and nothing of these must seem to be of that.
 
     Raises:
         UnknownLayer: there is no such theme.
@@ -170,19 +171,38 @@ def drop_theme(connection: Connection, name: str, *, reason: str) -> None:
     _lock_themes(connection)
     row = _require(connection, name)
     theme = parse_theme(row.descriptor, row.theme_id, is_held=True)
+    of_theme = select(loads.c.load_id).where(loads.c.layer == name)
+    purge = _PURGE_LOADS.format(schema=SCHEMA, held=qualified(theme), past=qualified_past(theme))
+    connection.execute(text(purge), {"layer": name, "reason": reason})
+    connection.execute(quarantine.delete().where(quarantine.c.load_id.in_(of_theme)))
     try:
         _run(connection, drop_view_statements(theme))
         _run(connection, [f"DROP TABLE {qualified(theme)}, {qualified_past(theme)}"])
     except OperationalError as error:
         raise LoadInProgress(name) from error
-    of_theme = select(loads.c.load_id).where(loads.c.layer == name)
-    connection.execute(quarantine.delete().where(quarantine.c.load_id.in_(of_theme)))
     connection.execute(
         update(themes)
         .where(themes.c.theme_id == row.theme_id)
         .values(version=row.version + 1, dropped_at=func.clock_timestamp())
     )
     _write_edit(connection, row.theme_id, row.version + 1, "dropped", reason, row.descriptor)
+
+
+_PURGE_LOADS = """
+    WITH counted AS (
+        SELECT load_id, count(*) AS versions
+        FROM (SELECT load_id FROM {held} UNION ALL SELECT load_id FROM {past}) v GROUP BY load_id
+    )
+    UPDATE {schema}.loads l
+    SET state = 'purged',
+        purge = jsonb_build_object(
+            'versions', coalesce((SELECT versions FROM counted c WHERE c.load_id = l.load_id), 0),
+            'rejected', (SELECT count(*) FROM {schema}.quarantine q WHERE q.load_id = l.load_id),
+            'digest', NULL,
+            'reason', 'theme dropped: ' || :reason,
+            'purged_at', clock_timestamp())
+    WHERE l.layer = :layer AND l.state = 'published'"""
+"""As ``layers.purge`` leaves a load, but for the digest."""
 
 
 def theme_history(connection: Connection, name: str) -> tuple[ThemeEdit, ...]:

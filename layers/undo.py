@@ -18,6 +18,8 @@ from sqlalchemy import Connection, insert, text
 from layers.base import Layer
 from layers.changes import published_load
 from layers.errors import CannotUndo
+from layers.raster_undo import restore_raster
+from layers.rasters import LAYER_NAME as RASTERS
 from layers.registry import LAYERS, get_layer
 from layers.rewrite import BY_INDEX, Rewrite, lock_layer, take_instant
 from layers.system_tables import loads
@@ -58,15 +60,36 @@ def undo_load(connection: Connection, load_id: int) -> Undone:
         LayerChanged: the layer is a theme that was changed meanwhile.
     """
     load = published_load(connection, load_id)
+    if load.layer == RASTERS:
+        return _undo_raster(connection, load_id, load.recorded_at)
     layer = get_layer(load.layer)
     for name in _locked_together(layer):
         lock_layer(connection, name)
     require_current(connection, layer)
-    recorded_at = take_instant(connection, layer.name)
+    number, recorded_at = _begin(connection, layer.name, load_id)
+    work = _Undoing(connection, layer, load.recorded_at, number)
+    work.find_touched()
+    _refuse_what_stands_in_the_way(work, layer, load_id)
+    closed, restored = work.restore(recorded_at)
+    _refuse_dangling(work, layer, load_id)
+    work.clean_up()
+    return _end(connection, Undone(number, recorded_at, closed, restored))
+
+
+def _undo_raster(connection: Connection, load_id: int, loaded_at: datetime) -> Undone:
+    lock_layer(connection, RASTERS)
+    number, recorded_at = _begin(connection, RASTERS, load_id)
+    closed, restored = restore_raster(connection, load_id, loaded_at, recorded_at)
+    return _end(connection, Undone(number, recorded_at, closed, restored))
+
+
+def _begin(connection: Connection, layer_name: str, load_id: int) -> tuple[int, datetime]:
+    """The undoing's own row in ``loads``, under the lock: its number, and its recorded instant."""
+    recorded_at = take_instant(connection, layer_name)
     number: int = connection.execute(
         insert(loads)
         .values(
-            layer=layer.name,
+            layer=layer_name,
             source={"files": []},
             state="published",
             recorded_at=recorded_at,
@@ -74,18 +97,16 @@ def undo_load(connection: Connection, load_id: int) -> Undone:
         )
         .returning(loads.c.load_id)
     ).scalar_one()
-    work = _Undoing(connection, layer, load.recorded_at, number)
-    work.find_touched()
-    _refuse_what_stands_in_the_way(work, layer, load_id)
-    closed, restored = work.restore(recorded_at)
-    _refuse_dangling(work, layer, load_id)
-    work.clean_up()
+    return number, recorded_at
+
+
+def _end(connection: Connection, undone: Undone) -> Undone:
     connection.execute(
         loads.update()
-        .where(loads.c.load_id == number)
-        .values(counts={"closed": closed, "restored": restored})
+        .where(loads.c.load_id == undone.load_id)
+        .values(counts={"closed": undone.closed, "restored": undone.restored})
     )
-    return Undone(number, recorded_at, closed, restored)
+    return undone
 
 
 def _locked_together(layer: Layer) -> list[str]:

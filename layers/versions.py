@@ -119,7 +119,13 @@ class Versions:
         def holds(view: TableClause) -> ColumnElement[bool]:
             return view.c.valid_during.op("@>")(at)
 
-        return self._branches(columns, conditions, began, holds, first)
+        def holds_and_ends(view: TableClause) -> ColumnElement[bool]:
+            if first is None:
+                return holds(view)
+            # Says nothing new, but is found in the index by feature, where a range is not.
+            return and_(holds(view), func.upper(view.c.valid_during) > at, began(view))
+
+        return self._branches(columns, conditions, (began, holds_and_ends, holds), first)
 
     def select_during(
         self,
@@ -135,16 +141,23 @@ class Versions:
         def overlaps(view: TableClause) -> ColumnElement[bool]:
             return view.c.valid_during.op("&&")(bindparam("during", asked, type_=TSTZRANGE))
 
-        return self._branches(columns, conditions, overlaps, overlaps, first)
+        return self._branches(columns, conditions, (overlaps, overlaps, overlaps), first)
 
     def _branches(
         self,
         columns: Columns,
         conditions: Sequence[Condition],
-        when_open: Condition,
-        when_ended: Condition,
+        times: tuple[Condition, Condition, Condition],
         first: int | None,
     ) -> CompoundSelect[Any]:
+        """The branches of a read.
+
+        Args:
+            times: Of held versions without an end, of held versions with one, and of past versions,
+                which may have an end or none.
+        """
+        when_open, when_ended, when_past = times
+
         def branch(view: TableClause, *when: Condition) -> Select[Any]:
             met = (condition(view) for condition in (*when, *conditions))
             rows = select(*columns(view)).where(and_(*met))
@@ -159,7 +172,7 @@ class Versions:
         return union_all(
             branch(held, _is_open, when_open, _was_recorded),
             branch(held, _is_ended, when_ended, _was_recorded),
-            branch(past, when_ended, _was_believed),
+            branch(past, when_past, _was_believed),
         )
 
 

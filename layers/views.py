@@ -20,6 +20,8 @@ from layers.base import THEME_SCHEMA, Layer
 from layers.facilities import LAYER as FACILITIES
 from layers.load_jobs import WEB_INSERTS, WEB_UPDATES
 from layers.observations import AVAILABILITY
+from layers.rasters import LAYER_NAME as RASTERS
+from layers.rasters import READABLE_COLUMNS
 from layers.registry import LAYERS
 from layers.roles import Role, reader_role, role_name
 from layers.tables import (
@@ -80,6 +82,7 @@ def view_statements(database: str, themes: Sequence[Layer] = ()) -> list[str]:
         for layer in (*LAYERS, *themes):
             statements += _layer_views(layer, level)
         statements += _observation_views(level)
+        statements.append(_raster_view(level))
         statements += _reader_grants(database, level)
     statements += _writer_grants(database)
     return statements + [_theme_grant(database, theme) for theme in themes]
@@ -174,6 +177,17 @@ def _observation_views(level: Clearance) -> list[str]:
     ]
 
 
+def _raster_view(level: Clearance) -> str:
+    """Versions of rasters of the level, held and past, for its clearance decides for every instant.
+
+    A security barrier, because a condition of the reader's must not see the others' rows.
+    """
+    return (
+        _barrier(level, RASTERS)
+        + f"SELECT {', '.join(READABLE_COLUMNS)} FROM {SCHEMA}.rasters WHERE clearance <= {level:d}"
+    )
+
+
 def _barrier(level: Clearance, name: str) -> str:
     return f"CREATE VIEW {read_schema(level)}.{name} WITH (security_barrier) AS "
 
@@ -238,7 +252,10 @@ def _reader_grants(database: str, level: Clearance) -> list[str]:
 _LOADING = (
     "analyze_layer(text)",
     "held_partition(text, integer)",
+    "stage_drafts(text, bigint, timestamptz)",
+    "analyze_staged(bigint)",
     "make_draft(text, integer, bigint)",
+    "close_draft(text, integer, bigint, timestamptz)",
     "index_draft(text, integer, bigint, text)",
     "adopt_draft(text, integer, bigint)",
     "discard_drafts(bigint)",
@@ -260,7 +277,9 @@ def _writer_grants(database: str) -> list[str]:
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {loader}",
         f"GRANT SELECT, INSERT, UPDATE ON {SCHEMA}.loads, {SCHEMA}.quarantine TO {loader}",
         f"GRANT SELECT, INSERT, DELETE ON {SCHEMA}.findings TO {loader}",
+        f"GRANT SELECT, INSERT, UPDATE ON {SCHEMA}.rasters TO {loader}",
         f"GRANT DELETE ON {SCHEMA}.quarantine TO {loader}",
+        f"GRANT SELECT, INSERT, DELETE ON {SCHEMA}.staged_digests TO {loader}",
         f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {SCHEMA} TO {loader}, {ingest}",
         f"GRANT SELECT, INSERT, UPDATE ON {SCHEMA}.series, {SCHEMA}.observations, "
         f"{SCHEMA}.series_status TO {ingest}",

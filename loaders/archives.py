@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -22,6 +23,18 @@ _BLOCK_BYTES = MEBIBYTE
 _FREE_RATIO_BYTES = 10 * MEBIBYTE
 """Archives that unpack to less than this may have any ratio: texts of one word pack very well."""
 
+
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
+"""What comes out of zipfile; a name that is not the UTF-8 that its flag says is a ValueError."""
 
 _DATABASE = ".gdb"
 _DATABASE_FILE = re.compile(r"gdb|timestamps|a[0-9a-f]{8}(\.[A-Za-z0-9_]{1,64}){1,2}")
@@ -46,7 +59,7 @@ def unpack(archive: Path, folder: Path, limits: ReadLimits) -> dict[PurePosixPat
             members = [m for m in opened.infolist() if _is_wanted(m)]
             _check_members(archive, members, limits)
             return dict(_write_members(archive, opened, members, folder, limits))
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
+    except _DAMAGED as error:
         raise UnreadableSource(archive, f"cannot be unpacked: {error}") from error
 
 

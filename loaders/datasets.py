@@ -29,6 +29,9 @@ from loaders.sources import ARCHIVES, OTHER_ARCHIVES, Format, format_of, known_e
 ALL_LAYERS = "*"
 """What ``--layer`` says for all layers that fit."""
 
+_NOT_DATA = (".", "~$")
+"""How names begin that systems and office programs leave beside data."""
+
 _TEXT_LAYERS = ("texts",)
 """Layers of lettering, which are read only where they are asked for."""
 
@@ -183,6 +186,8 @@ def _data_sets(
 def _is_data_set(name: PurePosixPath, file: Path, shapes: Set[str], others: Sequence[str]) -> bool:
     suffix = name.suffix.lower()
     known = format_of(suffix)
+    if name.name.startswith(_NOT_DATA):
+        return False
     if known is None:
         return suffix in others
     is_part = suffix == ".dbf" and _stem(name) in shapes
@@ -210,8 +215,20 @@ def _of_one(
         name = choose(names, wanted)
     except Refused as refusal:
         raise UnreadableSource(found.path, str(refusal)) from refusal
-    (chosen,) = (one for one in found_layers if one.contents and one.contents.name == name)
-    yield chosen.source
+    chosen = next(one for one in found_layers if one.contents and one.contents.name == name)
+    yield _with_coordinates(chosen.source, options)
+
+
+def _with_coordinates(source: Source, options: LoadOptions) -> Source:
+    """A table whose columns of coordinates are there.
+
+    Raises:
+        MissingColumn: the mapping names one that it has not.
+    """
+    if not source.is_table:
+        return source
+    columns = coordinate_columns(source.columns, options.mapping, source.path)
+    return replace(source, coordinates=columns)
 
 
 def _looked_at(known: Format, found: Found, options: LoadOptions) -> Source:

@@ -136,6 +136,14 @@ class Findings:
         self.warnings: dict[str, dict[int, str]] = {}
         self._strict = strict
 
+    @property
+    def clean(self) -> BoolArray:
+        """Shape (rows,): whether nothing was found of a row."""
+        clean = ~self.bad
+        for rows in self.warned.values():
+            clean &= ~rows
+        return clean
+
     def add(self, row: int, reason: str) -> None:
         """Find fault with a row."""
         self.bad[row] = True

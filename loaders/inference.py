@@ -23,7 +23,10 @@ from loaders.formats.stream import DEFECT, GEOMETRY
 from loaders.quantities import Quantity, Unit, parse_quantity, plain, unit_in_name
 
 MAX_DISTINCT = 100_000
-"""Distinct texts of a column that are looked at; of the others only the number is counted on."""
+"""Distinct texts of a column that are looked at; the others are counted as filled only."""
+
+_MAX_TEXTS = 2_000_000
+"""Of all columns of a file together, so that a wide one does not fill the memory."""
 
 MAX_CODES = 50
 MAX_CODE_CHARS = 30
@@ -124,15 +127,22 @@ def observe(seen: dict[str, ColumnEvidence], batch: pa.RecordBatch) -> None:
     """Take in one batch; for callers that read the batches for more than one purpose."""
     for name in batch.schema.names:
         if name not in (GEOMETRY, DEFECT):
-            evidence = seen.setdefault(name, ColumnEvidence(name))
-            evidence.observe(batch.column(name))
+            if name not in seen:
+                most = min(MAX_DISTINCT, _MAX_TEXTS // batch.num_columns)
+                seen[name] = ColumnEvidence(name, most)
+            seen[name].observe(batch.column(name))
 
 
 class ColumnEvidence:
-    """What has been seen of one column so far."""
+    """What has been seen of one column so far.
 
-    def __init__(self, name: str) -> None:
+    Args:
+        most: Distinct texts that are kept.
+    """
+
+    def __init__(self, name: str, most: int = MAX_DISTINCT) -> None:
         self.name = name
+        self._most = most
         self.rows = 0
         self.filled = 0
         self.counts: Counter[str] = Counter()
@@ -148,7 +158,7 @@ class ColumnEvidence:
             if word is None or word.casefold() in NULL_WORDS:
                 continue
             self.filled += count
-            if word in self.counts or len(self.counts) < MAX_DISTINCT:
+            if word in self.counts or len(self.counts) < self._most:
                 self.counts[word] += count
             else:
                 self.overflowed = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from loaders.formats.stream import GEOMETRY
 from loaders.geometry import positions_of
 from loaders.inference import ColumnEvidence, InferredColumn, observe
 from loaders.options import LoadOptions
+from loaders.position_columns import PositionColumns, find_position_columns
 from loaders.positions import read_positions
 from loaders.reader import Features, read
 from loaders.source import Source
@@ -70,6 +71,7 @@ class Inspection:
     Attributes:
         source: To read it again; good for as long as its private folder is.
         geometries: Type to number of rows; a trailing Z means elevations, ``None`` no geometry.
+        positions: Columns that hold positions by their numbers, where none do by their names.
         words: Column to its distinct texts and how often each comes, as far as they are kept.
         cut_encoding: Encoding in which a DBF has cut names of columns to 10 bytes.
     """
@@ -81,6 +83,7 @@ class Inspection:
     crs: CrsFound
     encoding: str | None
     notes: tuple[str, ...] = ()
+    positions: PositionColumns | None = None
     words: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     cut_encoding: str | None = None
 
@@ -123,6 +126,7 @@ class Inspection:
             "encoding": self.encoding,
             "columns": [column.as_json() for column in self.columns],
             "notes": list(self.notes),
+            "positions": asdict(self.positions) if self.positions else None,
         }
 
 
@@ -142,7 +146,7 @@ def inspect(path: Path, options: LoadOptions, folder: Path) -> Iterator[Inspecti
 
 
 def _inspected(source: Source, features: Features, options: LoadOptions) -> Inspection:
-    seen: dict[str, ColumnEvidence] = {name: ColumnEvidence(name) for name in features.columns}
+    seen: dict[str, ColumnEvidence] = {}
     geometries: Counter[str] = Counter()
     crs: CrsFound | None = None
     rows = 0
@@ -152,15 +156,20 @@ def _inspected(source: Source, features: Features, options: LoadOptions) -> Insp
         geometries += _types(batch.column(GEOMETRY))
         if crs is None:
             crs = _crs(source, features.crs, batch, options)
+    for name in features.columns:
+        seen.setdefault(name, ColumnEvidence(name))  # of a file without rows
+    columns = tuple(seen[name].inferred() for name in features.columns)
+    is_bare = source.is_table and source.coordinates is None
     encoding = source.encoding
     return Inspection(
         source,
         rows,
-        tuple(column.inferred() for column in seen.values()),
+        columns,
         dict(geometries.most_common()),
         crs or CrsFound(features.crs, "there are no rows"),
         f"{encoding.name} ({encoding.found})" if encoding else None,
         (*source.notes, *features.notes),
+        find_position_columns(columns, options.city, source.path) if is_bare else None,
         {name: column.counts for name, column in seen.items()},
         encoding.name if encoding and source.cuts_names else None,
     )

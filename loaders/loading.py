@@ -10,6 +10,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +24,14 @@ from layers.claims import Claim
 from layers.drafts import Apart
 from layers.errors import GeoserviceError, SourceError
 from layers.publish import Publication, publish
+from layers.rewrite import lock_layer
 from layers.system_tables import loads
 from loaders.admin import AdminAreas
 from loaders.checks.staged import check_staged, without_jit
 from loaders.checks.tables import CheckTime
 from loaders.findings import FindingLog
 from loaders.folders import private_folder
+from loaders.known import Known, ReadAgain
 from loaders.options import LoadConnections, LoadOptions, NoProgress, Progress
 from loaders.pipeline import Pipeline, ahead
 from loaders.rejected import (
@@ -38,7 +42,8 @@ from loaders.rejected import (
     restore_originals,
 )
 from loaders.report import LoadReport, SourceReport
-from loaders.staging import Staging, copy_rejected, drop_leftovers, ingest
+from loaders.staging import Staging, copy_rejected, drop_leftovers, ingest, is_without_rows
+from loaders.texts import storable
 
 Inspect = Callable[[Connection, Staging, Sequence[SourceReport]], None]
 """Looks at the staging tables of a load; must not be in a transaction when it returns."""
@@ -70,11 +75,37 @@ def load(
     """
     started = time.monotonic()
     interrupted = drop_leftovers(connections.sql)
-    with _staging(connections.sql, layer, files, dry_run=options.dry_run) as staging:
+    # Who looks at the rows wants to see all of them.
+    reads_all = inspect is not None or is_without_rows(connections.sql, layer)
+    known = None if reads_all else Known.of_last_load(connections.sql, layer, options)
+    load_once = partial(
+        _load, connections, layer, files, options, progress or NoProgress(), inspect
+    )
+    try:
+        report = load_once(known)
+    except ReadAgain:
+        report = load_once(None)
+    seconds = time.monotonic() - started
+    return replace(report, interrupted=tuple(interrupted), seconds=seconds)
+
+
+def _load(
+    connections: LoadConnections,
+    layer: Layer,
+    files: Sequence[Path],
+    options: LoadOptions,
+    progress: Progress,
+    inspect: Inspect | None,
+    known: Known | None,
+) -> LoadReport:
+    """One load; rows that are known are left aside.
+
+    Raises:
+        ReadAgain: they may be known no more, or another row has their key.
+    """
+    with _staging(connections.sql, layer, files, options) as staging:
         log = FindingLog()
-        pipeline, checks = _stage(
-            connections, layer, files, options, staging, progress or NoProgress(), log
-        )
+        pipeline, checks = _stage(connections, layer, files, options, staging, progress, known, log)
         if inspect is not None:
             inspect(connections.sql, staging, pipeline.reports)
         rejected = look_at_rejected(connections.sql, staging, log)
@@ -97,8 +128,6 @@ def load(
         rejected.rows,
         rejected.reasons,
         rejected.examples,
-        time.monotonic() - started,
-        tuple(interrupted),
         findings=log,
         checks=checks,
     )
@@ -106,16 +135,20 @@ def load(
 
 @contextmanager
 def _staging(
-    connection: Connection, layer: Layer, files: Sequence[Path], *, dry_run: bool
+    connection: Connection, layer: Layer, files: Sequence[Path], options: LoadOptions
 ) -> Iterator[Staging]:
     """Staging tables that are dropped however the load ends; a failure is written down."""
-    staging = Staging.dry() if dry_run else Staging(_begin(connection, layer, files))
+    if options.dry_run:
+        staging = Staging.dry()
+    else:
+        in_drafts = not options.is_correction and is_without_rows(connection, layer)
+        staging = Staging(_begin(connection, layer, files), in_drafts=in_drafts)
     try:
-        staging.create(connection, layer)
+        staging.create(connection, layer, options.valid_from)
         yield staging
     except BaseException as error:
         connection.rollback()
-        if not dry_run:
+        if not options.dry_run:
             _write_failure(connection, staging.number, error)
         raise
     finally:
@@ -141,7 +174,7 @@ def _write_failure(connection: Connection, load_id: int, error: BaseException) -
         update(loads)
         # What was committed stays published, whatever happened after.
         .where(loads.c.load_id == load_id, loads.c.state == "staging")
-        .values(state="failed", message=message)
+        .values(state="failed", message=storable(message))
     )
     connection.commit()
 
@@ -153,16 +186,23 @@ def _stage(
     options: LoadOptions,
     staging: Staging,
     progress: Progress,
+    known: Known | None,
     log: FindingLog,
 ) -> tuple[Pipeline, tuple[CheckTime, ...]]:
     areas = None if layer is districts.LAYER else AdminAreas.held(connections.sql)
     connections.sql.commit()
     with private_folder() as folder:
-        pipeline = Pipeline(layer, options, areas, folder)
+        pipeline = Pipeline(layer, options, areas, folder, known)
         rows = _rows(connections.sql, pipeline, files, staging, progress, log)
         ingest(connections, staging, layer, rows)
         progress.step("check", 0, pipeline.rows_read)
-        checks = check_staged(connections.sql, layer, staging, options, log)
+        is_distinct = pipeline.ledger.has_distinct_keys
+        if pipeline.ledger.left_aside and not is_distinct:
+            message = "rows have one key; the files are read again to tell which"
+            raise ReadAgain(message)
+        checks = check_staged(
+            connections.sql, layer, staging, options, log, has_distinct_keys=is_distinct
+        )
         restore_originals(connections.sql, staging, files, options, folder, layer)
     progress.step("check", pipeline.rows_read, pipeline.rows_read)
     return pipeline, checks
@@ -181,7 +221,7 @@ def _rows(
     for normalised in ahead(pipeline.batches(files)):
         copy_rejected(connection, staging, normalised.rejected)
         log.add(normalised.warnings, normalised.warning_counts)
-        done += normalised.accepted.num_rows + len(normalised.rejected)
+        done += normalised.accepted.num_rows + len(normalised.rejected) + normalised.known
         progress.step("read", done, pipeline.count)
         if normalised.accepted.num_rows:
             yield normalised.accepted
@@ -222,8 +262,12 @@ def _publish(
     rejected: int,
     log: FindingLog,
 ) -> Publication:
+    known = pipeline.ledger.known
     connection = connections.sql
     without_jit(connection)
+    if known is not None:
+        lock_layer(connection, layer.name)
+        known.assert_current(connection, layer)
     publication = publish(
         connection,
         layer,
@@ -232,11 +276,14 @@ def _publish(
         claim=_claim(layer, options, pipeline),
         set_aside_table=staging.rejected,
         # What other connections commit could not be undone.
-        apart=None if options.dry_run else Apart(connections.connect),
+        apart=None if options.dry_run else Apart(connections.connect, staged=staging.in_drafts),
     )
+    publication = replace(publication, unchanged=publication.unchanged + pipeline.ledger.left_aside)
     if options.dry_run:
         connection.rollback()
         return publication
+    if rejected == pipeline.rejected and not options.is_correction:
+        pipeline.ledger.keep(connection, layer, staging.number)
     keep_rejected(connection, staging, staging.number, pipeline.reports)
     keep_findings(connection, staging.number, log)
     connection.execute(

@@ -37,6 +37,9 @@ _KEY_DECIMALS = 9
 """Decimals of a degree that count in a derived key: 0.1 mm, so that a last bit does not."""
 
 
+RowNumbers = np.ndarray[Any, np.dtype[np.int64]]
+
+
 @dataclass(frozen=True)
 class Rejected:
     """A row that cannot be a feature.
@@ -61,12 +64,16 @@ class Normalised:
     Attributes:
         warnings: What was found at accepted rows; the first of each rule.
         warning_counts: How many accepted rows breach each rule.
+        is_clean: Shape (accepted rows,): whether nothing was found of a row.
+        known: How many more rows there were that are held as they are.
     """
 
     accepted: pa.RecordBatch
     rejected: Sequence[Rejected]
     warnings: Sequence[Finding] = ()
     warning_counts: Mapping[str, int] = field(default_factory=dict)
+    is_clean: BoolArray = field(default_factory=lambda: np.zeros(0, bool))
+    known: int = 0
 
     def with_faults(self, faults: Sequence[str], clearance: int) -> Normalised:
         """The same with what is wrong with the header of the file."""
@@ -115,12 +122,12 @@ class Normaliser:
     thresholds: Thresholds = field(default_factory=Thresholds)
     strict: frozenset[str] = frozenset()
 
-    def normalise(self, batch: pa.RecordBatch, first_row: int) -> Normalised:
+    def normalise(self, batch: pa.RecordBatch, numbers: RowNumbers) -> Normalised:
         """Divide a batch into rows to stage and rows rejected.
 
         Args:
             batch: As ``reader.Features`` gives it.
-            first_row: Number of its first row within the load, counted from 1.
+            numbers: Shape (rows,): number of each row within the load, counted from 1.
         """
         findings = Findings(batch.num_rows, self.strict)
         _find_defects(batch.column(DEFECT), findings)
@@ -130,10 +137,10 @@ class Normaliser:
         check_rows(self.layer, values, self.plan.columns, self.thresholds, findings)
         keys = self._keys(batch, values)
         clearances = self._clearances(values, batch.num_rows)
-        told = _Told(first_row, keys, clearances, located, self.locator, self.city)
+        told = _Told(numbers, keys, clearances, located, self.locator, self.city)
         rejected = _reject(batch, findings, told)
         columns = [
-            pa.array(np.arange(first_row, first_row + batch.num_rows)),
+            pa.array(numbers),
             *_with_derived_keys(keys, shaped),
             *(values[a.name] for a in self.layer.attributes),
             self._admin_codes(shaped),
@@ -143,7 +150,9 @@ class Normaliser:
         ]
         rows = pa.RecordBatch.from_arrays(columns, schema=staged_schema(self.layer))
         accepted = rows.filter(pa.array(~findings.bad)) if rejected else rows
-        return Normalised(accepted, rejected, _warnings(findings, told), findings.warning_counts())
+        is_clean = findings.clean[~findings.bad]
+        warnings, counts = _warnings(findings, told), findings.warning_counts()
+        return Normalised(accepted, rejected, warnings, counts, is_clean)
 
     def _values(self, batch: pa.RecordBatch, findings: Findings) -> dict[str, pa.Array]:
         values: dict[str, pa.Array] = {}
@@ -286,7 +295,7 @@ def _with_derived_keys(keys: pa.Array, shaped: Shaped) -> tuple[pa.Array, pa.Arr
 class _Told:
     """What findings of a batch say of its rows besides what is wrong."""
 
-    first_row: int
+    numbers: RowNumbers
     keys: pa.Array
     clearances: pa.Array
     located: Form
@@ -300,7 +309,7 @@ class _Told:
         places = places_of(self.located, np.asarray(rows, np.intp), self.locator, self.city)
         return [
             (
-                self.first_row + row,
+                int(self.numbers[row]),
                 key,
                 int(level if level is not None else Clearance.RESTRICTED),
                 place,

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
+import numpy as np
 import pyarrow as pa
 
 from layers.base import Attribute, Layer
@@ -17,8 +18,9 @@ from layers.claims import RowRange
 from layers.errors import MissingColumn
 from loaders.admin import AdminAreas
 from loaders.datasets import prepare
+from loaders.known import Known, Ledger, behaviour
 from loaders.mapping import ColumnPlan, plan_columns
-from loaders.normalise import Z_SOURCE, Normalised, Normaliser
+from loaders.normalise import Z_SOURCE, Normalised, Normaliser, staged_schema
 from loaders.options import LoadOptions
 from loaders.positions import Locator, find_locator
 from loaders.reader import Features, read
@@ -35,11 +37,18 @@ class Pipeline:
     Attributes:
         reports: One of each file that has been read to its end.
         rows_read: Rows read so far, over all files.
+        rejected: How many of them were rejected.
         count: Rows of the file being read with those read before; None where not known.
+        ledger: Which rows are known, and what is remembered of the others.
     """
 
     def __init__(
-        self, layer: Layer, options: LoadOptions, areas: AdminAreas | None, folder: Path
+        self,
+        layer: Layer,
+        options: LoadOptions,
+        areas: AdminAreas | None,
+        folder: Path,
+        known: Known | None = None,
     ) -> None:
         self._layer = layer
         self._options = options
@@ -47,7 +56,9 @@ class Pipeline:
         self._folder = folder
         self.reports: list[SourceReport] = []
         self.rows_read = 0
+        self.rejected = 0
         self.count: int | None = None
+        self.ledger = Ledger(known)
         self._filled: list[tuple[RowRange, frozenset[str]]] = []
 
     def batches(self, files: Sequence[Path]) -> Generator[Normalised, None, None]:
@@ -86,6 +97,7 @@ class Pipeline:
         before = self.rows_read
         self.count = None if features.count is None else before + features.count
         normaliser: Normaliser | None = None
+        seed = b""
         repaired = 0
         for batch in features.batches:
             if normaliser is None:
@@ -99,7 +111,8 @@ class Pipeline:
                     self._options.thresholds,
                     self._options.strict,
                 )
-            normalised = normaliser.normalise(batch, self.rows_read + 1)
+                seed = self._seed(source, plan, locator)
+            normalised = self._normalised(batch, normaliser, seed)
             self.rows_read += batch.num_rows
             repaired += normalised.repaired
             if source.faults and self.rows_read == before + batch.num_rows:
@@ -114,6 +127,32 @@ class Pipeline:
         if repaired:
             notes.append(f"{repaired} invalid polygons were repaired; no area changed")
         self.reports.append(replace(report, notes=tuple(notes)))
+
+    def _normalised(self, batch: pa.RecordBatch, normaliser: Normaliser, seed: bytes) -> Normalised:
+        """A batch normalised, but for rows that are known."""
+        numbers = np.arange(batch.num_rows, dtype=np.int64) + self.rows_read + 1
+        found, is_known = self.ledger.look(batch, seed)
+        known = int(is_known.sum())
+        if known == batch.num_rows:
+            nothing = pa.RecordBatch.from_pylist([], staged_schema(self._layer))
+            return Normalised(nothing, (), known=known)
+        if known:
+            batch, numbers = batch.filter(pa.array(~is_known)), numbers[~is_known]
+        normalised = normaliser.normalise(batch, numbers)
+        self.rejected += len(normalised.rejected)
+        accepted = normalised.accepted
+        at = np.searchsorted(numbers, accepted.column("row_number").to_numpy())
+        self.ledger.note(accepted, found[~is_known][at], normalised.is_clean)
+        return replace(normalised, known=known)
+
+    def _seed(self, source: Source, plan: ColumnPlan, locator: Locator) -> bytes:
+        """The seed of digests of a source: all that decides what becomes of its rows."""
+        said = replace(self._options, valid_from=None, valid_to=None, dry_run=False)
+        encoding = source.encoding.name if source.encoding else None
+        operation = locator.operation
+        return self.ledger.seed_for(
+            self._layer, said, plan, encoding, locator.columns, operation.crs, behaviour(operation)
+        )
 
     def _locator(self, source: Source, features: Features, first: pa.RecordBatch) -> Locator:
         return find_locator(

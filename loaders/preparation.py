@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _GML_NAMESPACE = b"opengis.net/gml"
 _HEAD_BYTES = 65536
+_MODEL_BYTES = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,25 @@ def delimited(known: Format, found: Found, options: LoadOptions) -> Source:
         faults=dialect.faults,
         coordinates=coordinate_columns(dialect.columns, options.mapping, found.path),
     )
+
+
+def model(known: Format, found: Found, options: LoadOptions) -> Source:
+    """A model of a network; its reader is given a copy in UTF-8.
+
+    Raises:
+        UnreadableSource: it is in no known encoding, or far too large for a model.
+    """
+    file = found.file
+    stamp = Stamp.of(file)
+    if stamp.size > _MODEL_BYTES:
+        raise UnreadableSource(file, f"has {stamp.size} bytes, too many for a model of a network")
+    encoding = text_encoding(file, options.encoding)
+    copy = Path(mkdtemp(dir=found.folder)) / "source.inp"
+    copy.write_text(file.read_text(encoding=encoding.name), encoding="utf-8")
+    source = replace(as_it_is(known, found, options), opened=copy, stamp=Stamp.of(copy))
+    if Stamp.of(file) != stamp:
+        raise UnreadableSource(file, "was changed while it was read; load it again")
+    return replace(source, encoding=encoding)
 
 
 def geopackage(known: Format, found: Found, options: LoadOptions) -> Source:

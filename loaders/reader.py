@@ -21,6 +21,7 @@ from layers.errors import UnreadableSource
 from loaders.formats.stream import REFUSED, STRAIGHTENED, Contents
 from loaders.options import MEBIBYTE, ReadLimits
 from loaders.source import Source
+from loaders.texts import storable
 
 _CHILD = Path(__file__).with_name("formats") / "__main__.py"
 _KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "TMPDIR")
@@ -70,7 +71,9 @@ def contents(source: Source, limits: ReadLimits) -> tuple[Contents, ...]:
     """
     with _process(source, limits, "list") as (child, log):
         assert child.stdout is not None  # noqa: S101  # for mypy: it is a pipe
-        answer = child.stdout.read(_ANSWER_BYTES)
+        answer = child.stdout.read(_ANSWER_BYTES + 1)
+        if len(answer) > _ANSWER_BYTES:
+            raise UnreadableSource(source.path, "has more layers and columns than are read")
         if child.wait() != 0:
             raise _failure(source, child, log, limits)
     listed = json.loads(answer)
@@ -208,7 +211,7 @@ def _failure(
 def _reason(source: Source, log: IO[bytes]) -> str:
     """The reason in the last line of the log, without paths of this machine."""
     last = _tail(log).strip().splitlines()[-1]
-    reason = str(json.loads(last)["reason"])
+    reason = storable(str(json.loads(last)["reason"]))
     return reason.replace(f"{source.opened.absolute().parent}/", "")
 
 

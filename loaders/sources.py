@@ -141,6 +141,16 @@ FORMATS: tuple[Format, ...] = (
         about="Placemarks; folders are layers. A .kmz is unpacked as an archive.",
     ),
     Format(
+        "EPANET or SWMM model",
+        (".inp",),
+        "network_models",
+        look.model,
+        by_dimension=("nodes", "links", "links"),
+        about="The layers `nodes` and `links`, told apart from each other's program by the "
+        "sections; in metres and millimetres whatever the model's units. Conduits of SWMM get the "
+        "elevations of their axis from inverts, offsets and heights.",
+    ),
+    Format(
         "DXF drawing",
         (".dxf",),
         "dxf",

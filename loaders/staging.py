@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 
 import pyarrow as pa
 from adbc_driver_manager import (
@@ -26,10 +27,10 @@ from sqlalchemy import Connection, text, update
 
 from layers.base import Layer
 from layers.ddl import staged_table_ddl
-from layers.drafts import discard_drafts
+from layers.drafts import analyze_staged, discard_drafts, stage_drafts
 from layers.errors import DatabaseUnavailable
 from layers.system_tables import loads
-from layers.tables import STAGING_SCHEMA
+from layers.tables import STAGING_SCHEMA, qualified, qualified_past
 from loaders.normalise import Rejected, staged_schema
 from loaders.options import LoadConnections
 
@@ -48,10 +49,12 @@ class Staging:
     Attributes:
         number: Of the load; a random one in a dry run.
         lock: First half of the key of the session lock that is held meanwhile.
+        in_drafts: Whether rows are copied straight into drafts of the layer's partitions.
     """
 
     number: int
     lock: str = _LOCK
+    in_drafts: bool = False
 
     @classmethod
     def dry(cls) -> Staging:
@@ -79,24 +82,50 @@ class Staging:
         """``rejected`` with its schema."""
         return f"{STAGING_SCHEMA}.{self.rejected}"
 
-    def create(self, connection: Connection, layer: Layer) -> None:
-        """Make the tables and hold the lock; commits."""
+    def create(
+        self, connection: Connection, layer: Layer, valid_from: datetime | None = None
+    ) -> None:
+        """Make the tables and hold the lock; commits.
+
+        Args:
+            valid_from: Since when rows hold that have no date; None is the recorded instant.
+        """
         key = {"lock": self.lock, "number": self.number}
         connection.execute(text(_lock_call("pg_advisory_lock")), key)
-        connection.execute(text(staged_table_ddl(layer, self.rows)))
+        if self.in_drafts:
+            stage_drafts(connection, layer, self.number, valid_from)
+        else:
+            connection.execute(text(staged_table_ddl(layer, self.rows)))
         connection.execute(
             text(f"CREATE UNLOGGED TABLE {self.qualified_rejected} ({_REJECTED_COLUMNS})")
         )
         connection.commit()
 
+    def analyze(self, connection: Connection) -> None:
+        """Tell the planner of the rows, in the caller's transaction."""
+        if self.in_drafts:
+            analyze_staged(connection, self.number)
+        else:
+            connection.execute(text(f"ANALYZE {self.qualified_rows} (row_number, natural_key)"))
+
     def drop(self, connection: Connection) -> None:
         """Drop the tables and let the lock go; commits."""
+        # Drafts first: with them goes a table of rows that consists of them.
+        discard_drafts(connection, self.number)
         for table in (self.qualified_rows, self.qualified_rejected):
             connection.execute(text(f"DROP TABLE IF EXISTS {table}"))
-        discard_drafts(connection, self.number)
         key = {"lock": self.lock, "number": self.number}
         connection.execute(text(_lock_call("pg_advisory_unlock")), key)
         connection.commit()
+
+
+def is_without_rows(connection: Connection, layer: Layer) -> bool:
+    """Whether a layer has no version of any feature, held or past."""
+    some = " OR ".join(
+        f"EXISTS (SELECT FROM {table})"  # a name of ours
+        for table in (qualified(layer), qualified_past(layer))
+    )
+    return bool(connection.execute(text(f"SELECT NOT ({some})")).scalar_one())
 
 
 def _lock_call(function: str) -> str:
@@ -197,7 +226,7 @@ def _of_table(name: str) -> Staging | None:
     prefix, _, number = name.rpartition("_")
     if not number.isdecimal():
         return None
-    if prefix in ("load", "rejected", "changed") or prefix.startswith("draft_"):
+    if prefix in ("load", "rejected", "changed", "rest") or prefix.startswith("draft_"):
         return Staging(int(number))
     return Staging(int(number), _DRY_LOCK) if prefix in ("dry", "dry_rejected") else None
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from layers import pipeline_nodes, pipelines
 from layers.base import Layer
@@ -25,6 +27,8 @@ from loaders.mapping import COORDINATE_ROLES, Mapping, normal_name, plan_columns
 from loaders.options import LoadConnections, LoadOptions, Progress
 from loaders.report import LoadReport
 from loaders.source import Source
+
+_T = TypeVar("_T")
 
 POINTS, LINES = pipeline_nodes.LAYER, pipelines.LAYER
 
@@ -80,24 +84,29 @@ def load_survey(
     nodes = load(connections, POINTS, files, _options_for(POINTS, options), progress)
     try:
         lines = load(connections, LINES, files, _options_for(LINES, options), progress)
+    except SourceError as error:
+        stays = _take_back(connections, nodes)
+        message = f"{error}; {stays or 'so its points were not kept either'}"
+        raise SourceError(message) from error
     except BaseException:
         _take_back(connections, nodes)
         raise
     return SurveyReport(nodes, lines)
 
 
-def _take_back(connections: LoadConnections, nodes: LoadReport) -> None:
-    """Undo the load of the points, where it changed anything."""
-    if nodes.load_id is None:
-        return
+def _take_back(connections: LoadConnections, nodes: LoadReport) -> str | None:
+    """Undo the load of the points; why it stays, where it does."""
     connections.sql.rollback()
+    if nodes.load_id is None or not nodes.new + nodes.changed + nodes.vanished:
+        return None
     try:
         undo_load(connections.sql, nodes.load_id)
-    except CannotUndo:
-        # It changed nothing, or another load has built on it meanwhile: then it has to stay.
+    except CannotUndo as error:
+        # Another load has built on it meanwhile.
         connections.sql.rollback()
-    else:
-        connections.sql.commit()
+        return f"its points stay as load {nodes.load_id}: {error}"
+    connections.sql.commit()
+    return None
 
 
 def _check(files: Sequence[Path], options: LoadOptions) -> None:
@@ -183,10 +192,17 @@ def _restricted(mapping: Mapping, layer: Layer) -> Mapping:
     """A mapping without what the other layer has and this one has not."""
     other = LINES if layer is POINTS else POINTS
     foreign = other.attribute.keys() - layer.attribute.keys()
-    return Mapping(
-        {name: column for name, column in mapping.columns.items() if name not in foreign},
-        {name: words for name, words in mapping.values.items() if name not in foreign},
-        {name: value for name, value in mapping.constants.items() if name not in foreign},
+
+    def kept(words: MappingABC[str, _T]) -> dict[str, _T]:
+        return {name: word for name, word in words.items() if name not in foreign}
+
+    return replace(
+        mapping,
+        columns=kept(mapping.columns),
+        values=kept(mapping.values),
+        constants=kept(mapping.constants),
+        units=kept(mapping.units),
+        dates=kept(mapping.dates),
     )
 
 

@@ -102,6 +102,14 @@ class WebService:
         return (self.folder / "service.log").read_text(encoding="utf-8")
 
     @property
+    def workers(self) -> list[int]:
+        """Processes of workers that the service has started."""
+        assert self.process is not None
+        children = Path(f"/proc/{self.process.pid}/task").glob("*/children")
+        pids = [int(pid) for file in children for pid in file.read_text().split()]
+        return [pid for pid in pids if b"worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+    @property
     def uploads(self) -> list[Path]:
         """The folders of uploads."""
         return sorted((self.folder / "uploads").glob("*"))

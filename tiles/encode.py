@@ -66,12 +66,15 @@ def to_tile(geometries: Geometries, address: TileAddress, options: TileOptions) 
     scale = options.extent / (east - west)
 
     def project(xy: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        return np.column_stack([(xy[:, 0] - west) * scale, (north - xy[:, 1]) * scale])
+        units = np.column_stack([(xy[:, 0] - west) * scale, (north - xy[:, 1]) * scale])
+        return np.round(units, 3)
 
-    moved = shapely.transform(geometries, project)
     least, most = -options.buffer, options.extent + options.buffer
-    cut = shapely.clip_by_rect(shapely.make_valid(moved), least, least, most, most)
-    simplified: Geometries = np.asarray(shapely.simplify(cut, 1.0))
+    # GEOS leaves flags of the processor set, which numpy takes for faults of its own.
+    with np.errstate(all="ignore"):
+        moved = shapely.make_valid(shapely.transform(geometries, project))
+        cut = shapely.clip_by_rect(moved, least, least, most, most)
+        simplified: Geometries = np.asarray(shapely.simplify(cut, 1.0))
     return simplified
 
 

@@ -24,6 +24,7 @@ from geoservice.cli import (
     loads,
     mappings,
     quarantine,
+    rasters,
     sample,
     serving,
     survey,
@@ -56,6 +57,7 @@ app.add_typer(loads.app, name="loads")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(mappings.app, name="mappings")
 app.add_typer(layer_pages.app, name="layers")
+rasters.register(app)
 survey.register()
 themes.register(app)
 

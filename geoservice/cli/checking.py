@@ -184,6 +184,11 @@ def _show_inspection(console: Console, found: Inspection) -> None:
     console.print(f"  coordinates  {shown(found.crs)}", highlight=False)
     for candidate in found.crs.candidates:
         console.print(f"    would fit  {shown(candidate)}", highlight=False)
+    if found.positions:
+        x, y = shlex.quote(f"x={found.positions.x}"), shlex.quote(f"y={found.positions.y}")
+        systems = " or ".join(found.positions.systems)
+        said = f"would lie in the city by --map {x} --map {y} --crs {systems}"
+        console.print(f"  positions?   {shown(said)}", highlight=False)
     if found.encoding:
         console.print(f"  encoding     {shown(found.encoding)}", highlight=False)
     for note in found.notes:

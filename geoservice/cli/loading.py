@@ -35,7 +35,8 @@ class LoadArguments:
 
     Attributes:
         files: Positional arguments after the layer.
-        title_zh: Of a new theme, as are the two that follow.
+        title_zh: Of a new theme or a raster, as are the two that follow.
+        kind: Of a raster.
         outputs: Files to write of what was found.
     """
 
@@ -47,6 +48,7 @@ class LoadArguments:
     title_zh: str | None
     title_en: str | None
     clearance: str | None
+    kind: str | None
     outputs: Outputs
 
 
@@ -78,7 +80,7 @@ def load_command(  # one for each option
         str,
         typer.Argument(
             help="Layer to load into; survey: tables of pipes and their points; theme NAME: a "
-            "layer of its own"
+            "layer of its own; raster NAME: terrain, imagery or another grid"
         ),
     ],
     files: Annotated[list[Path], typer.Argument(help="Files, archives and folders, loaded as one")],
@@ -138,10 +140,18 @@ def load_command(  # one for each option
         Path | None, typer.Option("--report", help="Write a page with a map to FILE.html")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON")] = False,
-    title: Annotated[str | None, typer.Option(help="Chinese title of a new theme")] = None,
-    title_en: Annotated[str | None, typer.Option(help="English title of a new theme")] = None,
+    title: Annotated[
+        str | None, typer.Option(help="Chinese title of a new theme or of a raster")
+    ] = None,
+    title_en: Annotated[
+        str | None, typer.Option(help="English title of a new theme or of a raster")
+    ] = None,
     clearance: Annotated[
-        str | None, typer.Option(help="Clearance of a new theme; restricted if none is given")
+        str | None,
+        typer.Option(help="Clearance of a new theme or raster; restricted if none is given"),
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="Of a raster: terrain, imagery or other; else by its pixels")
     ] = None,
 ) -> None:
     """Load files into a layer: one transaction, nothing half done; twice changes nothing."""
@@ -168,7 +178,7 @@ def load_command(  # one for each option
     )
     outputs = Outputs(findings, report_page)
     arguments = LoadArguments(
-        layer, files, options, settings, as_json, title, title_en, clearance, outputs
+        layer, files, options, settings, as_json, title, title_en, clearance, kind, outputs
     )
     HANDED_OVER.get(layer, _load_layer)(arguments)
 

@@ -29,6 +29,7 @@ from layers.changes import (
 from layers.errors import InvalidParameter, LoadNotFound
 from layers.extent import parse_instant
 from layers.purge import purge_load
+from layers.rasters import LAYER_NAME as RASTERS
 from layers.registry import get_layer
 from layers.system_tables import loads
 from layers.undo import undo_load
@@ -45,14 +46,17 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON")]
 
 @app.command("list")
 def list_loads(
-    layer: Annotated[str | None, typer.Option(help="Only loads of this layer")] = None,
+    layer: Annotated[
+        str | None, typer.Option(help="Only loads of this layer, or of rasters")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000)] = 20,
 ) -> None:
     """List the newest loads."""
     statement = select(loads).order_by(loads.c.load_id.desc()).limit(limit)
     with connect_knowing_themes(DatabaseAddress(Settings.read().database)) as connection:
         if layer is not None:
-            statement = statement.where(loads.c.layer == get_layer(layer).name)
+            name = layer if layer == RASTERS else get_layer(layer).name
+            statement = statement.where(loads.c.layer == name)
         drop_leftovers(connection)
         rows = connection.execute(statement).mappings().all()
     table = Table("load", "layer", "files", "state", "recorded at", "counts")
@@ -79,7 +83,7 @@ def show_load(load_id: LoadNumber, geojson: DiffFile = None, as_json: AsJson = F
         if load is None:
             raise LoadNotFound(load_id)
         summary = None
-        if load.state == "published":
+        if load.state == "published" and load.layer != RASTERS:
             layer = get_layer(load.layer)
             plane_srid = settings.city.plane_srid
             changes = changes_of_load(connection, layer, load, plane_srid=plane_srid)

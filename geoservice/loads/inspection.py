@@ -93,9 +93,9 @@ class Inspection:
             yield self._preview_row(row)
 
     def _select_accepted(self, staging: Staging) -> str:
-        attributes = ", ".join(attribute.name for attribute in self.layer.attributes)
+        attributes = "".join(f"{attribute.column}, " for attribute in self.layer.attributes)
         return (
-            f"SELECT row_number, natural_key, key_derived, clearance, {attributes}, "  # noqa: S608
+            f"SELECT row_number, natural_key, key_derived, clearance, {attributes}"  # noqa: S608
             "ST_AsBinary(ST_Transform(ST_Force2D(geom), 3857)) AS shape "
             f"FROM {staging.qualified_rows} "
             "WHERE geom IS NOT NULL AND row_number % :step = 0"
@@ -107,7 +107,7 @@ class Inspection:
             clearance=max(row["clearance"], self.layer.clearance),
             key=None if row["key_derived"] else row["natural_key"],
             reasons=(),
-            properties={a.name: row[a.name] for a in self.layer.attributes},
+            properties={a.name: row[a.column] for a in self.layer.attributes},
             shape=bytes(row["shape"]),
         )
 

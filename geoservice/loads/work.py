@@ -20,6 +20,7 @@ from geoservice.loads.options import read_limits
 from geoservice.loads.preview import FILE_NAME
 from geoservice.loads.reporting import JobCancelled, JobInterrupted, JobReporter
 from geoservice.settings import Settings
+from geoservice.theme_loading import refresh_themes
 from layers.errors import CannotUndo, DatabaseUnavailable, GeoserviceError
 from layers.load_jobs import JobState, Wish
 from layers.registry import get_layer
@@ -74,6 +75,7 @@ class JobWork:
         }[state]
         try:
             with self._reporter.alive():
+                refresh_themes(self._address)
                 step()
         except JobInterrupted:
             self._give_back(state)

@@ -103,20 +103,29 @@ _ONE_NODE = """
 
 
 def check_staged(
-    connection: Connection, layer: Layer, staging: Staging, options: LoadOptions, log: FindingLog
+    connection: Connection,
+    layer: Layer,
+    staging: Staging,
+    options: LoadOptions,
+    log: FindingLog,
+    *,
+    has_distinct_keys: bool = False,
 ) -> tuple[CheckTime, ...]:
     """Make geometries of end nodes, reject what a look at all rows shows, and log what is doubtful.
 
     Commits, and leaves fresh statistics for the statements of the publication.
+
+    Args:
+        has_distinct_keys: Whether it is known that no two rows have one natural key.
 
     Returns:
         How long each group of checks took.
     """
     tables = StagedTables(connection, layer, staging, options.thresholds, log)
     without_jit(connection)
-    # The columns by which a publication joins; those of geometry and text would cost most of it.
-    connection.execute(text(f"ANALYZE {staging.qualified_rows} (row_number, natural_key)"))
-    _make_unique(tables)
+    staging.analyze(connection)
+    if not has_distinct_keys:
+        _make_unique(tables)
     _place_between_nodes(tables)
     if options.checks == "all":
         connection.execute(text(f"SET LOCAL work_mem = '{_WORK_MEMORY}'"))

@@ -7,7 +7,9 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+from xml.parsers import expat
 
 from .child import AGAIN
 from .columns import simple
@@ -17,8 +19,11 @@ from .wkb import parsed
 _ARC_STEP_DEGREES = "1"
 """Of an arc made straight: 4 mm off a circle of 100 m, where GDAL's own 4 degrees give 6 cm."""
 
-_NUMBERED = ("GPKG", "FlatGeobuf", "OpenFileGDB")
-"""Drivers that hand on curves as they are, and find a row by its id without reading all others."""
+_COUNTED = ("FlatGeobuf", "OpenFileGDB")
+"""Drivers that leave out rows of a file cut short without a word, but know how many it had."""
+
+_NUMBERED = ("GPKG", "FlatGeobuf", "OpenFileGDB", "GML")
+"""Drivers that hand on curves as they are, whose rows are then asked for again by their ids."""
 
 # Drivers of the GDAL that pyogrio brings. Those that a later GDAL adds are found below, at the cost
 # of one more start of the process.
@@ -122,6 +127,7 @@ def layers(request: dict[str, Any]) -> list[Contents]:
     """The layers of a file."""
     import pyogrio
 
+    _check_text(request)
     with _refusals(request):
         found = []
         for name, _ in pyogrio.list_layers(request["path"]):
@@ -139,6 +145,7 @@ def opened(request: dict[str, Any]) -> Iterator[Reading]:
     import pyogrio
 
     numbered = request["driver"] in _NUMBERED
+    _check_text(request)
     with _refusals(request), warnings.catch_warnings(record=True) as notes:
         warnings.simplefilter("always")
         path = request["path"]
@@ -155,7 +162,10 @@ def opened(request: dict[str, Any]) -> Iterator[Reading]:
             plain = _Plain(request, meta, columns, layer)
             count = _count(request, layer)
             yield Reading(columns, map(plain.batch, reader), meta["crs"], count)
-            plain.check_whole()
+            if request["driver"] in _COUNTED:
+                plain.check_whole(count)
+            else:
+                plain.check_whole(request["record_count"])
         lost = [str(note.message) for note in notes if _means_loss(str(note.message))]
         if lost:
             raise Refused("; ".join(lost[:3]))
@@ -177,6 +187,25 @@ def _refusals(request: dict[str, Any]) -> Iterator[None]:
         raise Refused(f"reading stopped: {error}") from error
 
 
+def _check_text(request: dict[str, Any]) -> None:
+    """See that GML is whole and declares no entities, for GDAL then gives no rows and no error."""
+    if request["driver"] != "GML":
+        return
+    parser = expat.ParserCreate()
+    parser.EntityDeclHandler = _refuse_entity
+    with Path(request["path"]).open("rb") as file:
+        try:
+            parser.ParseFile(file)
+        except expat.ExpatError as error:
+            message = f"is no well-formed XML: {error}"
+            raise Refused(message) from error
+
+
+def _refuse_entity(*_about: Any) -> None:
+    message = "declares entities of its own, which are not read"
+    raise Refused(message)
+
+
 def _options(request: dict[str, Any]) -> dict[str, Any]:
     options = dict(request["open_options"])
     if request["encoding"] is not None:
@@ -194,7 +223,7 @@ def _count(request: dict[str, Any], layer: str) -> int | None:
     """How many rows the file says it has, where asking costs no reading; for progress only."""
     import pyogrio
 
-    if request["driver"] not in _NUMBERED:
+    if request["driver"] not in ("GPKG", *_COUNTED):
         return request["record_count"]  # type: ignore[no-any-return]  # a number of our own
     said: int = pyogrio.read_info(request["path"], layer=layer)["features"]
     return said if said >= 0 else None
@@ -241,9 +270,8 @@ class _Plain:
         path = self._request["path"]
         return pyogrio.raw.read(path, layer=self._layer, columns=[], fids=ids)[2]
 
-    def check_whole(self) -> None:
+    def check_whole(self, expected: int | None) -> None:
         """See that as many rows came out as the file says it has, where it says so reliably."""
-        expected = self._request["record_count"]
         if expected is not None and self._rows < expected - self._request["deleted_count"]:
             message = f"only {self._rows} of {expected} records can be read"
             raise Refused(message)

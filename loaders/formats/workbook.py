@@ -6,6 +6,9 @@ come out as they are stored and not as they are shown, dates in ISO 8601.
 
 from __future__ import annotations
 
+import io
+import re
+import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +19,9 @@ from typing import Any
 import python_calamine as calamine
 
 from .stream import Contents, Reading, Refused, choose, text_batches, texts_schema
+
+_ODS_CONTENT = "content.xml"
+_INDENT = re.compile(rb">[ \t\r]*\n\s*<")
 
 _HEADER_ROWS = 50
 """The header stands among so many first rows."""
@@ -65,14 +71,30 @@ def opened(request: dict[str, Any]) -> Iterator[Reading]:
 @contextmanager
 def _workbook(request: dict[str, Any]) -> Iterator[Any]:
     try:
-        with calamine.CalamineWorkbook.from_path(request["path"]) as workbook:
+        with _opened(request["path"]) as workbook:
             yield workbook
     except calamine.PasswordError as error:
         message = "is protected by a password"
         raise Refused(message) from error
-    except (calamine.CalamineError, OSError, ValueError) as error:
+    except (calamine.CalamineError, zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
         reason = f"is no workbook, or is damaged: {error}"
         raise Refused(reason) from error
+
+
+def _opened(path: str) -> Any:
+    """The workbook; one of OpenDocument without the line breaks that calamine stumbles over.
+
+    GDAL, and so QGIS, writes each cell on a line of its own.
+    """
+    if not path.lower().endswith(".ods"):
+        return calamine.CalamineWorkbook.from_path(path)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(path) as given, zipfile.ZipFile(packed, "w") as plain:
+        for name in given.namelist():
+            data = given.read(name)
+            plain.writestr(name, _INDENT.sub(b"><", data) if name == _ODS_CONTENT else data)
+    packed.seek(0)
+    return calamine.CalamineWorkbook.from_filelike(packed)
 
 
 def _sheets(workbook: Any) -> list[str]:

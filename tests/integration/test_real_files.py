@@ -36,6 +36,8 @@ WILLIAMSBURG = "[-76.80,37.20,-76.60,37.35]"
 CAPE = "[19,-35,22,-33]"
 PRAGUE = "[14.2,49.9,14.7,50.2]"
 PHILADELPHIA = "[-75.4,39.8,-74.9,40.2]"
+SARTHE = "[0,47.5,1,48]"
+USA = "[-180,10,-60,75]"
 CHONGQING = "[105,28,111,33]"
 
 
@@ -108,6 +110,20 @@ FILES = (
         ("--set", "kind=JS"),
     ),
     RealFile(
+        "02_utility_networks/water_ky4.inp",
+        "pipeline_nodes",
+        KENTUCKY,
+        964,
+        ("--crs", "EPSG:3547", "--set", "kind=JS"),
+    ),
+    RealFile(
+        "02_utility_networks/water_ky4.inp",
+        "pipelines",
+        KENTUCKY,
+        1158,
+        ("--crs", "EPSG:3547", "--set", "kind=JS"),
+    ),
+    RealFile(
         "03_cadastre/williamsburg_parcels.geojson",
         "parcels",
         WILLIAMSBURG,
@@ -152,6 +168,20 @@ FILES = (
         ("--set", "kind=parking.bicycle"),
     ),
     RealFile("06_formats/chongqing_shp/区县界_area.shp", "districts", CHONGQING, 38),
+    RealFile(
+        "03_cadastre/fr_1870000A02.DXF",
+        "parcels",
+        SARTHE,
+        64,
+        ("--crs", "EPSG:2154", "--map", "code=xdata_IDU"),
+    ),
+    RealFile(
+        "06_formats/geoarrow/quadrangles_100k.parquet",
+        "parcels",
+        USA,
+        1809,
+        ("--map", "code=quadrangle_id"),
+    ),
 )
 
 

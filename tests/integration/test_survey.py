@@ -20,6 +20,7 @@ from sqlalchemy import text
 
 from layers.errors import SourceError
 from layers.roles import Role
+from loaders.mapping import Mapping
 from loaders.options import LoadOptions
 from loaders.survey import load_survey
 from tests.support import City
@@ -227,6 +228,24 @@ def test_columns_in_chinese_and_a_class_column_are_known(city: City, tmp_path: P
     assert ["RQ"] == [row[0] for row in segments(city, "^甲")]
 
 
+def test_what_is_said_of_one_table_does_not_trouble_the_other(city: City, tmp_path: Path) -> None:
+    tables: dict[str, Table] = {
+        "点": (POINT_COLUMNS, points("U", 3)),
+        "线": (LINE_COLUMNS, [(*row[:7], 0.6, *row[8:]) for row in lines("U", 2)]),
+    }
+    mapping = Mapping(
+        columns={"appurtenance": "Feature", "road_name": "Belong"},
+        constants={"kind": "YS"},
+        units={"diameter_mm": "m"},
+    )
+
+    report = loaded(city, *as_csv(tmp_path, tables), mapping=mapping)
+
+    assert (3, 2) == (report["pipeline_nodes"]["new"], report["pipelines"]["new"])
+    # A drain of 0.6 m: the invert 1.5 m below 12 m, the axis half of it above.
+    assert {("YS", 10.8, 10.8)} == set(segments(city, "^U"))
+
+
 def test_lines_that_cannot_be_loaded_take_their_points_back(city: City, tmp_path: Path) -> None:
     tables: dict[str, Table] = {
         "JSPoint": (POINT_COLUMNS, points("BAD", 3)),
@@ -234,7 +253,7 @@ def test_lines_that_cannot_be_loaded_take_their_points_back(city: City, tmp_path
     }
     files = as_csv(tmp_path, tables)
 
-    with pytest.raises(SourceError, match="missing_node"):
+    with pytest.raises(SourceError, match=r"missing_node.*points were not kept"):
         loaded(city, *files, on_error="reject")
 
     assert [] == nodes(city, "^BAD")

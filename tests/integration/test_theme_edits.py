@@ -267,8 +267,12 @@ def test_a_dropped_theme_leaves_its_history_only(city: City, posts: str, tmp_pat
     assert "not needed any more" == as_owner(city, f"{kept} AND action = 'dropped'")
     with city.address.connect(Role.LOADER) as connection, pytest.raises(UnknownLayer):
         theme_history(connection, posts)
+    loads_of = f"SELECT count(*) FROM city.loads WHERE layer = '{posts}' AND state = 'purged'"
+    assert 2 == as_owner(city, f"{loads_of} AND purge->>'reason' LIKE '%not needed any more'")
     again = load_file(city, posts, points_file(tmp_path / "d.geojson", stations(2)))
     assert again.is_new
+    assert again.report is not None
+    assert 2 == again.report.new
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from layers.base import GeometryType
 from layers.errors import SourceError
 from layers.roles import Role
 from loaders import LoadOptions
+from loaders.datasets import ALL_LAYERS
 from loaders.themes import ThemeRequest
 from tests.conftest import KeyMaker
 from tests.support import City
@@ -277,3 +278,19 @@ def test_a_later_file_of_another_city_is_rejected_row_by_row(city: City, tmp_pat
 
     assert report is not None
     assert {"outside_city": 1} == dict(report.reasons)
+
+
+def test_of_the_layers_of_a_file_those_of_one_kind_make_the_theme(
+    city: City, tmp_path: Path
+) -> None:
+    path = tmp_path / "several.gpkg"
+    points = geopandas.points_from_xy([114.05, 114.06, 114.07], [22.55, 22.55, 22.55])
+    area = shapely.box(114.05, 22.55, 114.06, 22.56)
+    geopandas.GeoDataFrame({"n": [1, 2, 3]}, geometry=points, crs=4490).to_file(path, layer="p")
+    geopandas.GeoDataFrame({"m": ["x"]}, geometry=[area], crs=4490).to_file(path, layer="a")
+
+    done = load_of(city, "several", path, source_layer=ALL_LAYERS)
+
+    assert done.report is not None
+    assert (3, 0) == (done.report.new, done.report.rejected)
+    assert ["n"] == [attribute.name for attribute in done.theme.attributes]

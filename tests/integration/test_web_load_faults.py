@@ -44,14 +44,6 @@ def many() -> bytes:
     return parcels_geojson([f"many{n % 40}-{n}" for n in range(MANY)], step=0.00004)
 
 
-def workers_of(service: WebService) -> list[int]:
-    """Processes of workers that the service has started."""
-    assert service.process is not None
-    children = Path(f"/proc/{service.process.pid}/task").glob("*/children")
-    pids = [int(pid) for file in children for pid in file.read_text().split()]
-    return [pid for pid in pids if b"worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-
-
 def has_begun(city: City, job_id: int, attempt: int) -> bool:
     """Whether a worker has taken a job for so many times."""
     with city.address.connect(Role.LOADER) as connection:
@@ -110,7 +102,7 @@ def test_a_check_whose_worker_is_killed_is_begun_anew(
     wait_until(lambda: client.job(job_id)["state"] == "checking")
     time.sleep(delay_s)
 
-    for worker in workers_of(service):
+    for worker in service.workers:
         os.kill(worker, signal.SIGKILL)
     job = client.wait(job_id, "ready")
 
@@ -131,7 +123,7 @@ def test_a_load_whose_worker_is_killed_is_loaded_once(
     wait_until(lambda: client.job(job_id)["state"] in ("loading", "done"))
     time.sleep(delay_s)
 
-    for worker in workers_of(service):
+    for worker in service.workers:
         os.kill(worker, signal.SIGKILL)
     job = client.wait(job_id, "done")
 
@@ -147,7 +139,7 @@ def test_a_job_survives_a_kill_of_the_service_and_goes_on_with_the_next(
     content = many.replace(b"many", b"srv")
     job_id = client.upload("parcels", part("m.geojson", content)).json()["id"]
     wait_until(lambda: client.job(job_id)["state"] == "checking")
-    workers = workers_of(service)
+    workers = service.workers
 
     service.stop(signal.SIGKILL)
     wait_until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
@@ -187,7 +179,7 @@ def test_a_worker_that_is_stopped_gives_its_job_back(
     job_id = client.upload("parcels", part("m.geojson", many)).json()["id"]
     wait_until(lambda: client.job(job_id)["state"] == "checking")
 
-    for worker in workers_of(service):
+    for worker in service.workers:
         os.kill(worker, signal.SIGTERM)
 
     assert "ready" == client.wait(job_id, "ready")["state"]
@@ -200,7 +192,7 @@ def test_a_job_that_kills_its_workers_is_given_up_and_says_so(
 
     for attempt in (1, 2, 3):
         wait_until(partial(has_begun, service.city, job_id, attempt))
-        for worker in workers_of(service):
+        for worker in service.workers:
             os.kill(worker, signal.SIGKILL)
     job = client.wait(job_id, "failed")
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
+import subprocess
+import sys
 import time
 import zipfile
 from collections.abc import Iterator
@@ -216,6 +220,32 @@ def test_an_undo_restores_what_was_held_before(client: Client) -> None:
     assert "甲" == held["properties"]["holder"]
 
 
+def test_what_is_purged_is_forgotten_with_its_files_and_findings(
+    service: WebService, client: Client
+) -> None:
+    done = client.load("parcels", part("g.geojson", parcels_geojson(["G1"], bad=["SECRET"])))
+    client.http.post(f"/loads/{done['id']}/undo")
+    client.wait(done["id"], "undone")
+    command = [sys.executable, "-P", "-m", "geoservice", "loads", "purge", str(done["load_id"])]
+    subprocess.run(
+        [*command, "--reason", "wrong"],
+        env=dict(service.environment),
+        check=True,
+        capture_output=True,
+    )
+
+    for worker in service.workers:  # the next one looks at once
+        os.kill(worker, signal.SIGTERM)
+    deadline = time.monotonic() + 30
+    while client.job(done["id"])["report"] is not None and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+    forgotten = client.job(done["id"])
+    assert "SECRET" not in json.dumps(forgotten)
+    assert forgotten["files_removed_at"] is not None
+    assert 404 == client.http.get(f"/loads/{done['id']}/preview.json").status_code
+
+
 def test_an_undo_that_later_loads_stand_in_the_way_of_says_which(client: Client) -> None:
     first = client.load("parcels", part("n.geojson", parcels_geojson(["N1"], holder="甲")))
     later = client.load("parcels", part("n.geojson", parcels_geojson(["N1"], holder="乙")))
@@ -398,6 +428,41 @@ def test_a_preview_shows_a_level_only_the_rows_that_it_may_read(
     assert b"WATER" in tile.content
     assert b"SECRETGAS" not in tile.content
     assert "SECRETGAS" not in officer.http.get(f"/loads/{job['id']}").text
+
+
+def test_a_theme_takes_rows_like_any_other_layer(
+    service: WebService, headers_of: KeyMaker, tmp_path: Path
+) -> None:
+    def stations(*names: str) -> bytes:
+        features = [
+            {
+                "type": "Feature",
+                "properties": {"站名": name, "高度": 12.5 + n},
+                "geometry": {"type": "Point", "coordinates": [114.05 + 0.001 * n, 22.55]},
+            }
+            for n, name in enumerate(names)
+        ]
+        return json.dumps({"type": "FeatureCollection", "features": features}).encode()
+
+    (tmp_path / "made.geojson").write_bytes(stations("甲站"))
+    command = [sys.executable, "-P", "-m", "geoservice", "load", "theme", "base_stations"]
+    subprocess.run(
+        [*command, str(tmp_path / "made.geojson")],
+        env=dict(service.environment),
+        check=True,
+        capture_output=True,
+    )
+    client = service.client(headers_of(Clearance.RESTRICTED, "load:base_stations"))
+    job = client.upload("base_stations", part("more.geojson", stations("甲站", "乙站"))).json()
+    client.wait(job["id"], "ready")
+
+    tile = client.http.get(f"/loads/{job['id']}/preview/12/3345/1784.mvt")
+    client.http.post(f"/loads/{job['id']}/confirm")
+    done = client.wait(job["id"], "done")
+
+    shown = mapbox_vector_tile.decode(tile.content)["preview"]["features"]
+    assert {"甲站", "乙站"} == {f["properties"]["name"] for f in shown}
+    assert (1, 1) == (done["result"]["new"], done["result"]["unchanged"])
 
 
 def test_findings_of_rows_above_a_level_are_counted_and_not_told(

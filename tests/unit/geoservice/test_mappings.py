@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyogrio
 import pytest
+import shapely
 from typer.testing import CliRunner
 
 from geoservice.cli import app
@@ -159,3 +162,48 @@ def test_check_shows_why_a_load_would_be_refused(cli: CliRunner, tmp_path: Path)
     assert told.exit_code == 0
     assert "refused" in told.output
     assert "survey office" in told.output.replace("\n", " ")
+
+
+def two_layers(path: Path) -> None:
+    """A GeoPackage with a layer of parcels and one of roads, EPSG:4490."""
+    square = shapely.box(114.0, 22.5, 114.001, 22.501)
+    line = shapely.LineString([(114.0, 22.5), (114.01, 22.51)])
+    for layer, shape, kind, column in (
+        ("地块", square, "Polygon", "宗地代码"),
+        ("道路", line, "LineString", "道路名称"),
+    ):
+        written = pa.table({column: ["440304001001GB00001"], "geometry": [shape.wkb]})
+        pyogrio.write_arrow(
+            written,
+            path,
+            layer=layer,
+            driver="GPKG",
+            geometry_name="geometry",
+            geometry_type=kind,
+            crs="EPSG:4490",
+            append=path.exists(),
+        )
+
+
+def test_check_looks_at_every_layer_of_a_file(cli: CliRunner, tmp_path: Path) -> None:
+    two_layers(tmp_path / "city.gpkg")
+
+    found = json.loads(cli.invoke(app, ["check", "city.gpkg", "--json"]).output)["data_sets"]
+
+    assert {one["layer"]: one["proposals"][0]["layer"] for one in found} == {
+        "地块": "parcels",
+        "道路": "roads",
+    }
+    assert [one["rehearsal"]["rejected"] for one in found] == [0, 0]
+
+
+def test_a_mapping_is_written_of_one_layer_only(cli: CliRunner, tmp_path: Path) -> None:
+    two_layers(tmp_path / "city.gpkg")
+
+    both = cli.invoke(app, ["check", "city.gpkg", "--write", "a.yaml"])
+    one = cli.invoke(app, ["check", "city.gpkg", "--layer", "地块", "--write", "a.yaml"])
+
+    assert both.exit_code != 0
+    assert one.exit_code == 0, one.output
+    assert read_mapping(["a.yaml"], [], tmp_path).columns == {"code": "宗地代码"}
+    assert "--layer 地块" in (tmp_path / "a.yaml").read_text().replace("'", "")

@@ -294,6 +294,16 @@ def test_a_wrong_entry_is_named_and_its_value_is_not(document: object, reason: s
     assert not [canary for canary in CANARIES if canary in str(caught.value)]
 
 
+def test_a_local_grid_without_a_way_is_refused_by_its_name_alone() -> None:
+    text = "+proj=tmerc +lon_0=114 +x_0=31.4159 +ellps=krass"
+    document = {"systems": {"sz-old": {"projection": text, "accuracy_m": 1}}}
+
+    with pytest.raises(UnknownCRS, match="sz-old") as caught:
+        operation("sz-old", document)
+
+    assert "31.4159" not in str(caught.value)
+
+
 def test_a_spoilt_grid_is_refused_without_its_path(tmp_path: Path) -> None:
     (tmp_path / "secret.gsb").write_bytes(b"no grid")
     document = {"datums": {"EPSG:4214": {"grid": "secret.gsb", "accuracy_m": 1}}}

@@ -9,13 +9,16 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping, Sequence
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 _PAGE = 4096
 _RECORD_PAGE_HEAD = 14
-_TYPES = {bool: 1, int: 4, float: 7, date: 8, str: 10}
-_WIDTHS = {1: 0, 4: 4, 7: 8, 8: 8, 10: 0}
+_TYPES = {bool: 1, int: 4, Decimal: 5, float: 7, date: 8, str: 10, bytes: 12}
+_WIDTHS = {1: 0, 4: 4, 5: 8, 7: 8, 8: 8, 10: 0, 12: 0}
+_TEXTS = (str, bytes)
+_MEMO_HERE = 0x80000000
 _HEADER_KEY = (0xC7, 0xDA, 0x39, 0x6B)
 _EPOCH = date(1899, 12, 30)
 
@@ -24,8 +27,11 @@ Table = tuple[Mapping[str, type], Sequence[Sequence[Any]]]
 
 
 def write_access(path: Path, tables: Mapping[str, Table]) -> Path:
-    """Write a database of tables of texts, integers, floats, booleans and days."""
-    pages: dict[int, bytes] = {0: _header()}
+    """Write a database of tables of texts, numbers, currencies, booleans and days.
+
+    Columns of the type ``bytes`` are long texts (memos). An .accdb is written as Access 2007 does.
+    """
+    pages: dict[int, bytes] = {0: _header(is_new=path.suffix == ".accdb")}
     catalog, maps, at = [], [_usage_map(range(3, 4))], 4
     for name, (columns, rows) in tables.items():
         records = [_record(columns, row) for row in rows]
@@ -44,9 +50,10 @@ def write_access(path: Path, tables: Mapping[str, Table]) -> Path:
     return path
 
 
-def _header() -> bytes:
+def _header(*, is_new: bool) -> bytes:
     """The first page; what follows the version is masked, nothing but zeros here: no password."""
-    head = b"\x00\x01\x00\x00Standard Jet DB\x00" + struct.pack("<I", 1)
+    name, version = (b"ACE", 2) if is_new else (b"Jet", 1)
+    head = b"\x00\x01\x00\x00Standard " + name + b" DB\x00" + struct.pack("<I", version)
     return (head + _mask(128)).ljust(_PAGE, b"\0")
 
 
@@ -76,7 +83,7 @@ def _definition(
     described, names, fixed, variable = [], [], 0, 0
     for number, (name, type_) in enumerate(columns.items()):
         code = _TYPES[type_]
-        is_fixed = type_ is not str
+        is_fixed = type_ not in _TEXTS
         described.append(
             struct.pack("<BIHHH4x", code, 0, number, variable, number)
             + struct.pack("<HI", 0x02 | is_fixed, 0)
@@ -99,8 +106,10 @@ def _record(columns: Mapping[str, type], row: Sequence[Any]) -> bytes:
     for number, (value, type_) in enumerate(zip(row, columns.values(), strict=True)):
         is_set = value if type_ is bool else value is not None
         mask |= bool(is_set) << number
-        if type_ is str:
-            variable.append((value or "").encode("utf-16-le"))
+        if type_ in _TEXTS:
+            text = (value or "").encode("utf-16-le")
+            memo = struct.pack("<III", len(text) | _MEMO_HERE, 0, 0)
+            variable.append(memo + text if type_ is bytes and value else text)
         else:
             fixed += _fixed(type_, value)
     start = struct.pack("<H", len(columns)) + fixed
@@ -118,6 +127,8 @@ def _fixed(type_: type, value: Any) -> bytes:
         return b""
     if type_ is date:
         return struct.pack("<d", (value - _EPOCH).days if value else 0)
+    if type_ is Decimal:
+        return struct.pack("<q", int((value or 0) * 10_000))
     return struct.pack("<i" if type_ is int else "<d", value or 0)
 
 

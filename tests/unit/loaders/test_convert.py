@@ -7,6 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from layers.base import Attribute, AttributeType, Derived, Title
 from layers.codes import MATERIALS, PIPE_KINDS
@@ -16,6 +18,20 @@ from loaders.dates import parse_date
 from loaders.quantities import UNITS
 
 T = Title("T", "题")
+
+LIKELY_TEXTS = [
+    *("DN300", "0.3", "0.3m", "300*400", "219*6", "1,234", "12,5", "无", "-9999", "φ50", "1e400"),
+    *(
+        "2016年8月",
+        "3/4/2016",
+        "20160830",
+        "42612",
+        "是",
+        "N",
+        "2016-08-30 10:11:12",
+        "99999999999",
+    ),
+]
 
 
 def run(values: list[Any], kind: AttributeType, **facts: Any) -> Converted:
@@ -279,3 +295,19 @@ def test_serial_numbers_of_excel_are_days_only_when_that_is_said() -> None:
 
     assert usual.problems[0].startswith("unclear_date: a='42612'")
     assert said.values.to_pylist() == [date(2016, 8, 30)]
+
+
+@given(
+    st.lists(st.none() | st.text(max_size=12) | st.sampled_from(LIKELY_TEXTS), max_size=20),
+    st.sampled_from(AttributeType),
+    st.sampled_from([None, "mm", "m", "m2"]),
+)
+def test_every_text_is_a_value_or_nothing_or_has_a_reason(
+    texts: list[str | None], kind: AttributeType, unit: str | None
+) -> None:
+    found = run(pa.array(texts, pa.string()), kind, unit=unit)
+
+    assert len(texts) == len(found.values)
+    assert set(found.problems) <= set(range(len(texts)))
+    assert all(found.values[at].as_py() is None for at in found.problems)
+    assert all(found.values[at].as_py() is None for at, text in enumerate(texts) if text is None)

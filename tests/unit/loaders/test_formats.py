@@ -6,6 +6,8 @@ import json
 import shutil
 import zipfile
 from datetime import date
+from decimal import Decimal
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,15 @@ import pyogrio
 import pytest
 import shapely
 
-from layers.errors import UnreadableSource, UnsafeArchive
-from loaders.options import ReadLimits
+from layers.errors import MissingColumn, UnreadableSource, UnsafeArchive
+from loaders.datasets import prepare
+from loaders.mapping import Mapping
+from loaders.options import LoadOptions, ReadLimits
+from loaders.reader import read
+from loaders.source import files_of
+from loaders.sources import FORMATS
 from tests.unit.loaders.access_files import Table, write_access
-from tests.unit.loaders.conftest import Reader
+from tests.unit.loaders.conftest import SHENZHEN, Reader
 
 POINTS = [shapely.Point(114 + n * 0.01, 22.5) for n in range(3)]
 NAMES = ["图书馆", "体育馆", "停车场"]
@@ -96,16 +103,21 @@ def test_a_zipped_geodatabase_is_read(tmp_path: Path, read_rows: Reader) -> None
     assert ["a.zip"] == list(outcome.reports[0].sha256)
 
 
-def test_curves_of_a_flatgeobuf_are_made_straight(tmp_path: Path, read_rows: Reader) -> None:
+@pytest.mark.parametrize(
+    ("file", "driver"), [("a.fgb", "FlatGeobuf"), ("a.gml", "GML"), ("a.gdb", "OpenFileGDB")]
+)
+def test_curves_are_made_straight(
+    tmp_path: Path, read_rows: Reader, file: str, driver: str
+) -> None:
     ring = "114 22.5, 114.001 22.501, 114.002 22.5, 114.001 22.499, 114 22.5"
     table = tmp_path / "source.csv"
     table.write_text(f'code,WKT\nA,"CURVEPOLYGON (CIRCULARSTRING ({ring}))"\n')
     _, read = pyogrio.read_arrow(table, columns=["code"])
-    options = {"geometry_type": "Unknown", "crs": "EPSG:4490"}
-    written = {"driver": "FlatGeobuf", "geometry_name": "wkb_geometry", **options}
-    pyogrio.write_arrow(read, tmp_path / "a.fgb", **written)
+    kind = "MultiPolygon" if driver == "OpenFileGDB" else "Unknown"
+    options = {"geometry_type": kind, "crs": "EPSG:4490", "geometry_name": "wkb_geometry"}
+    pyogrio.write_arrow(read, tmp_path / file, driver=driver, **options)
 
-    outcome = read_rows("parcels", tmp_path / "a.fgb")
+    outcome = read_rows("parcels", tmp_path / file)
 
     disc = shapely.Point(114.001, 22.5).buffer(0.001, quad_segs=90)
     (found,) = outcome.geometries
@@ -123,6 +135,36 @@ def test_a_broken_line_of_json_refuses_the_file(
 
     with pytest.raises(UnreadableSource, match=r"records can be read|no GeoJSONSeq file"):
         read_rows("facilities", path)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.999])
+@pytest.mark.parametrize("file", ["a.gml", "a.fgb", "a.gdb", "a.xlsx", "a.mdb", "a.parquet"])
+def test_of_a_file_cut_short_nothing_is_lost_without_a_word(
+    tmp_path: Path, read_rows: Reader, file: str, share: float
+) -> None:
+    points = [shapely.Point(114 + n * 1e-5, 22.5) for n in range(2000)]
+    table = pa.table({"name": ["x"] * 2000, "lon": shapely.get_x(points), "lat": [22.5] * 2000})
+    path = tmp_path / file
+    if file in _DRIVERS:
+        write(path, _DRIVERS[file], points, geometry_type="Point")
+    elif file == "a.xlsx":
+        book = openpyxl.Workbook()
+        for row in (table.column_names, *(row.values() for row in table.to_pylist())):
+            book.active.append(list(row))
+        book.save(path)
+    elif file == "a.mdb":
+        rows = [tuple(row.values()) for row in table.to_pylist()]
+        write_access(path, {"A": ({"name": str, "lon": float, "lat": float}, rows)})
+    else:
+        pq.write_table(table, path)
+    largest = max(files_of(path), key=lambda part: part.stat().st_size)
+    largest.write_bytes(largest.read_bytes()[: int(largest.stat().st_size * share)])
+
+    with pytest.raises(UnreadableSource):
+        read_rows("facilities", path, crs="EPSG:4490")
+
+
+_DRIVERS = {"a.gml": "GML", "a.fgb": "FlatGeobuf", "a.gdb": "OpenFileGDB"}
 
 
 @pytest.mark.parametrize("encoding", ["WKB", "geoarrow"])
@@ -250,6 +292,45 @@ def test_a_sheet_is_read_below_its_header_whatever_stands_above(
     assert "its header is row 3" in outcome.reports[0].notes
 
 
+@pytest.mark.parametrize(("file", "driver"), [("a.xlsx", "XLSX"), ("a.ods", "ODS")])
+def test_workbooks_of_other_software_are_read(
+    tmp_path: Path, read_rows: Reader, file: str, driver: str
+) -> None:
+    table = pa.table({"name": NAMES, "lon": [114.0, 114.01, 114.02], "lat": [22.5] * 3})
+    pyogrio.write_arrow(table, tmp_path / file, driver=driver, geometry_type=None)
+
+    outcome = read_rows("facilities", tmp_path / file, crs="EPSG:4490")
+
+    assert NAMES == outcome.values("name")
+    assert shapely.equals_exact(POINTS, outcome.geometries, 1e-9).all()
+
+
+@pytest.mark.parametrize(
+    ("file", "driver"),
+    [
+        ("a.xlsx", "XLSX"),
+        ("a.ods", "ODS"),
+        ("a.gml", "GML"),
+        ("a.fgb", "FlatGeobuf"),
+        ("a.gdb", "OpenFileGDB"),
+        ("a.geojsonl", "GeoJSONSeq"),
+    ],
+)
+def test_an_extension_in_capitals_is_the_same(
+    tmp_path: Path, read_rows: Reader, file: str, driver: str
+) -> None:
+    kind = None if driver in ("XLSX", "ODS") else "Point"
+    columns = {"name": NAMES, "lon": shapely.get_x(POINTS), "lat": shapely.get_y(POINTS)}
+    table = pa.table({**columns, **({"geometry": shapely.to_wkb(POINTS)} if kind else {})})
+    crs = {"geometry_name": "geometry", "crs": "EPSG:4326"} if kind else {}
+    pyogrio.write_arrow(table, tmp_path / file, driver=driver, geometry_type=kind, **crs)
+    path = (tmp_path / file).rename(tmp_path / file.upper())
+
+    outcome = read_rows("facilities", path, crs="EPSG:4490")
+
+    assert set(NAMES) == set(outcome.values("name"))
+
+
 def test_wkt_of_a_sheet_is_its_geometry(tmp_path: Path, read_rows: Reader) -> None:
     book = openpyxl.Workbook()
     book.active.append(["宗地代码", "WKT"])
@@ -261,6 +342,15 @@ def test_wkt_of_a_sheet_is_its_geometry(tmp_path: Path, read_rows: Reader) -> No
 
     assert [code] == outcome.values("code")
     assert 1 == outcome.accepted.num_rows
+
+
+def test_a_column_of_coordinates_that_a_sheet_has_not_is_told(
+    tmp_path: Path, read_rows: Reader
+) -> None:
+    mapping = Mapping(columns={"x": "东坐标", "y": "北坐标"})
+
+    with pytest.raises(MissingColumn, match="东坐标"):
+        read_rows("pipeline_nodes", workbook(tmp_path / "a.xlsx"), mapping=mapping)
 
 
 def test_a_sheet_of_several_must_be_named(tmp_path: Path, read_rows: Reader) -> None:
@@ -304,6 +394,28 @@ def test_a_table_of_an_access_database_is_read(tmp_path: Path, read_rows: Reader
     assert [12.5, None, 0.5] == outcome.values("ground_elevation_m")[:3]
     assert [date(2016, 8, 30), None] == outcome.values("installed_on")[:2]
     assert outcome.geometries[0].equals_exact(shapely.Point(114.0579, 22.5431, 12.5), 1e-8)
+
+
+@pytest.mark.parametrize("file", ["a.mdb", "a.accdb"])
+def test_values_of_an_access_database_are_what_they_mean(tmp_path: Path, file: str) -> None:
+    columns = {"费用": Decimal, "备注": bytes, "条数": int, "埋深": float, "废弃": bool}
+    rows = [(Decimal("-12.5"), "长文本" * 300, -3, 0.0, True), (None, None, None, None, False)]
+    path = write_access(tmp_path / file, {"线": (columns, rows)})
+
+    first, second = rows_of(path)
+
+    assert ["-12.5000", "长文本" * 300, "-3", "0.0", "true"] == list(first.values())[:5]
+    assert [None, None, None, None, "false"] == list(second.values())[:5]
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    """Rows of a file of one layer, as the reading process gives them."""
+    options = LoadOptions(SHENZHEN)
+    folder = path.parent / "private"
+    folder.mkdir(exist_ok=True)
+    (source,) = prepare(path, options, folder)
+    with read(source, options.limits) as features:
+        return [row for batch in features.batches for row in batch.to_pylist()]
 
 
 def test_a_damaged_access_database_is_refused(tmp_path: Path, read_rows: Reader) -> None:
@@ -379,6 +491,8 @@ def test_what_lies_beside_data_is_left_alone(tmp_path: Path, read_rows: Reader) 
     (folder / "a.shp.xml").write_text("<metadata/>")
     (folder / "readme.txt").write_text("深圳市\n")
     (folder / "style.json").write_text('{"version": 8}')
+    (folder / "._a.shp").write_bytes(b"resource fork")
+    (folder / "~$b.xlsx").write_bytes(b"lock")
 
     outcome = read_rows("facilities", folder)
 
@@ -466,3 +580,17 @@ def test_a_reader_of_each_library_is_bounded_in_memory(
 
     with pytest.raises(UnreadableSource):
         read_rows("facilities", path, limits=ReadLimits(memory_bytes=600 * 1024**2, timeout_s=60))
+
+
+def test_the_table_of_formats_names_readers_that_are_there_and_each_extension_once() -> None:
+    extensions = [extension for known in FORMATS for extension in known.extensions]
+    modules = {known.reader for known in FORMATS}
+
+    assert len(set(extensions)) == len(extensions)
+    assert all(extension == extension.lower() for extension in extensions)
+    assert all(known.about for known in FORMATS)
+    for module in modules:
+        reader = import_module(f"loaders.formats.{module}")
+        assert callable(reader.opened)
+        listed = any(known.is_listed for known in FORMATS if known.reader == module)
+        assert not listed or callable(reader.layers)

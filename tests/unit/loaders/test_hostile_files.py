@@ -184,6 +184,21 @@ def test_entities_of_xml_are_refused(
     assert str(tmp_path) not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "entity", ['SYSTEM "file:///etc/hostname"', '"aaaa"'], ids=["external", "internal"]
+)
+def test_entities_of_gml_are_refused(tmp_path: Path, read_rows: Reader, entity: str) -> None:
+    (tmp_path / "a.gml").write_text(
+        f'<?xml version="1.0"?><!DOCTYPE r [<!ENTITY x {entity}>]>'
+        '<r xmlns:gml="http://www.opengis.net/gml"><gml:featureMember><p><name>&x;</name>'
+        "<gml:Point srsName='EPSG:4490'><gml:pos>114 22.5</gml:pos></gml:Point></p>"
+        "</gml:featureMember></r>"
+    )
+
+    with pytest.raises(UnreadableSource, match="entities"):
+        read_rows("facilities", tmp_path / "a.gml", crs="EPSG:4490")
+
+
 def test_a_folder_with_the_name_of_a_file_is_told(tmp_path: Path, read_rows: Reader) -> None:
     (tmp_path / "a.geojson").mkdir()
 

@@ -85,6 +85,29 @@ def test_a_table_without_a_system_tells_which_would_fit(look: Inspector) -> None
     assert found.dimensions == {0}
 
 
+@pytest.mark.parametrize(
+    ("text", "x", "y", "system"),
+    [
+        ("点,东距,北距\nA,505955.8,2493941.2\nB,506955.8,2494941.2\n", "东距", "北距", "EPSG:4547"),
+        ("点,纵,横\nA,2493941.2,505955.8\nB,2494941.2,506955.8\n", "横", "纵", "EPSG:4547"),
+        ("点,甲,乙\nA,38505955.8,2493941.2\nB,38506955.8,2494941.2\n", "甲", "乙", "EPSG:4526"),
+        ("点,深,甲,乙\nA,1.5,114.05,22.54\nB,1.7,114.06,22.55\n", "甲", "乙", "EPSG:4490"),
+    ],
+)
+def test_columns_of_positions_are_known_by_their_numbers(
+    look: Inspector, text: str, x: str, y: str, system: str
+) -> None:
+    found = look(text).positions
+
+    assert found is not None
+    assert (found.x, found.y, found.systems[0]) == (x, y, system)
+
+
+def test_other_numbers_are_no_positions(look: Inspector) -> None:
+    assert look(table(起点埋深=["1.5", "2.5"], 终点埋深=["1.1", "2.2"])).positions is None
+    assert look("物探点号,X,Y\n1,2493941.2,505955.8\n").positions is None
+
+
 def test_a_system_that_is_refused_is_told_with_the_reason(look: Inspector) -> None:
     found = look("物探点号,X,Y\n1,2493941.2,505955.8\n", crs="EPSG:2435")
 

@@ -276,7 +276,8 @@ def test_a_real_workbook_is_read_below_its_titles(shared_data: Path, tmp_path: P
         (f"{FORMATS}/gdal/flatgeobuf/invalid_polyhedralsurface_of_curvepolygon.fgb", "type"),
         (f"{FORMATS}/gdal/flatgeobuf/invalid_compoundcurve_non_contiguous_curves.fgb", "geometry"),
         (f"{FORMATS}/dxf_Graz_10km_3m.dxf", "holds no"),
-        ("03_cadastre/gdal_lvbag/inval_pnd.xml", "holds no layers"),
+        ("03_cadastre/gdal_lvbag/inval_pnd.xml", "no well-formed XML"),
+        ("03_cadastre/gdal_lvbag/pnd.xml", "holds no layers"),
     ],
 )
 def test_a_file_that_is_bad_on_purpose_is_refused_without_its_folder(

@@ -1,0 +1,1 @@
+"""Fuzzing: files that were damaged at random go through the readers, and no harm may come of it."""
