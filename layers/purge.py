@@ -17,7 +17,7 @@ from layers.base import Layer
 from layers.errors import CannotPurge, LoadNotFound
 from layers.registry import get_layer
 from layers.rewrite import lock_layer
-from layers.system_tables import loads, quarantine, staged_digests
+from layers.system_tables import findings, loads, quarantine, staged_digests
 from layers.tables import SCHEMA, qualified, qualified_past
 from layers.themes import require_current
 
@@ -85,6 +85,7 @@ def purge_load(connection: Connection, load_id: int, reason: str) -> Tombstone:
     rejected = connection.execute(
         quarantine.delete().where(quarantine.c.load_id == load_id)
     ).rowcount
+    connection.execute(findings.delete().where(findings.c.load_id == load_id))
     connection.execute(staged_digests.delete().where(staged_digests.c.load_id == load_id))
     purged_at = connection.execute(select(func.clock_timestamp())).scalar_one()
     tombstone = Tombstone(versions, rejected, digest, reason, purged_at)

@@ -7,6 +7,7 @@ measured where, an observation carries its number. Native monthly partitions are
 
 from __future__ import annotations
 
+from geoalchemy2 import Geometry
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -28,9 +29,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSTZRANGE, ExcludeConstraint
 
+from layers.base import STORAGE_SRID
 from layers.tables import metadata
 
 _INSTANT = DateTime(timezone=True)
+_PLACE = Geometry("POINT", srid=STORAGE_SRID, spatial_index=False)
 
 loads = Table(
     "loads",
@@ -62,7 +65,26 @@ quarantine = Table(
     Column("reasons", ARRAY(Text), nullable=False),
     Column("original", JSONB, nullable=False),
     Column("clearance", SmallInteger, nullable=False),
+    Column("file", Text),
+    Column("place", _PLACE),
+    # The load into which the row went on: it is held, or in quarantine again, under that one.
+    Column("released_by", BigInteger, ForeignKey("city.loads.load_id")),
     Index("quarantine_by_load", "load_id", "row_number"),
+)
+
+findings = Table(
+    "findings",
+    metadata,
+    Column("load_id", BigInteger, ForeignKey("city.loads.load_id"), nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("row_number", BigInteger),
+    Column("natural_key", Text),
+    Column("place", _PLACE),
+    Column("details", JSONB, nullable=False),
+    Column("clearance", SmallInteger, nullable=False),
+    CheckConstraint("severity IN ('error', 'warning')", name="findings_severity_known"),
+    Index("findings_by_load", "load_id", "rule"),
 )
 
 staged_digests = Table(
@@ -274,6 +296,7 @@ installation = Table(
 ALL: tuple[Table, ...] = (
     loads,
     quarantine,
+    findings,
     staged_digests,
     rasters,
     api_keys,

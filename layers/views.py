@@ -276,6 +276,7 @@ def _writer_grants(database: str) -> list[str]:
         f"GRANT USAGE, CREATE ON SCHEMA {STAGING_SCHEMA} TO {loader}",
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {loader}",
         f"GRANT SELECT, INSERT, UPDATE ON {SCHEMA}.loads, {SCHEMA}.quarantine TO {loader}",
+        f"GRANT SELECT, INSERT, DELETE ON {SCHEMA}.findings TO {loader}",
         f"GRANT SELECT, INSERT, UPDATE ON {SCHEMA}.rasters TO {loader}",
         f"GRANT DELETE ON {SCHEMA}.quarantine TO {loader}",
         f"GRANT SELECT, INSERT, DELETE ON {SCHEMA}.staged_digests TO {loader}",

@@ -49,10 +49,15 @@ class CoordinateColumns:
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a delimited text is written."""
+    """How a delimited text is written.
+
+    Attributes:
+        faults: What is wrong with the header, each as a rule and its detail.
+    """
 
     separator: str
     columns: tuple[str, ...]
+    faults: tuple[str, ...] = ()
 
 
 def sniff(path: Path, encoding: Encoding, max_fields: int) -> Dialect:
@@ -71,7 +76,15 @@ def sniff(path: Path, encoding: Encoding, max_fields: int) -> Dialect:
         raise UnreadableSource(path, "its first line is no header: a name is longer than any is")
     if columns > max_fields:
         raise UnreadableSource(path, f"has {columns} columns, more than {max_fields}")
-    return Dialect(separator, _unique(_fields(head.rstrip("\r\n"), separator)))
+    header = _fields(head.rstrip("\r\n"), separator)
+    return Dialect(separator, _unique(header), _faults(header))
+
+
+def _faults(header: Sequence[str]) -> tuple[str, ...]:
+    names = [raw.strip() for raw in header]
+    unnamed = (f"unnamed_column: {at}" for at, name in enumerate(names, start=1) if not name)
+    repeated = (name for name, count in Counter(names).items() if name and count > 1)
+    return (*unnamed, *(f"repeated_column: {name}" for name in repeated))
 
 
 def _fields(line: str, separator: str) -> list[str]:

@@ -299,11 +299,11 @@ def _repair_or_refuse(
         invalid = geometries[at]
         repaired = shapely.make_valid(invalid, method="structure", keep_collapsed=False)
         kept = abs(repaired.area - invalid.area) <= _REPAIR_AREA_SHARE * invalid.area
+        reason = _sentence(shapely.is_valid_reason(invalid))
         if kept and repaired.geom_type in ("Polygon", "MultiPolygon"):
             geometries[at] = shapely.multipolygons(shapely.get_parts(repaired))
-            findings.repaired += 1
+            findings.warn(int(rows[at]), f"repaired_geometry: {reason}")
         else:
-            reason = _sentence(shapely.is_valid_reason(invalid))
             findings.add(int(rows[at]), f"invalid_geometry: {reason}")
 
 

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -28,26 +27,27 @@ from layers.publish import Publication, publish
 from layers.rewrite import lock_layer
 from layers.system_tables import loads
 from loaders.admin import AdminAreas
-from loaders.checks import check_staged, without_jit
+from loaders.checks.staged import check_staged, without_jit
+from loaders.checks.tables import CheckTime
+from loaders.findings import FindingLog
 from loaders.folders import private_folder
 from loaders.known import Known, ReadAgain
 from loaders.options import LoadConnections, LoadOptions, NoProgress, Progress
 from loaders.pipeline import Pipeline, ahead
-from loaders.report import Example, LoadReport, SourceReport, column_of
-from loaders.staging import (
-    Staging,
-    copy_rejected,
-    drop_leftovers,
-    ingest,
-    is_without_rows,
-    quarantine_statement,
+from loaders.rejected import (
+    Rejections,
+    keep_findings,
+    keep_rejected,
+    look_at_rejected,
+    restore_originals,
 )
+from loaders.report import LoadReport, SourceReport
+from loaders.staging import Staging, copy_rejected, drop_leftovers, ingest, is_without_rows
 from loaders.texts import storable
 
 Inspect = Callable[[Connection, Staging, Sequence[SourceReport]], None]
 """Looks at the staging tables of a load; must not be in a transaction when it returns."""
 
-_EXAMPLES = 10
 _ANALYZE_ROWS = 1000
 """Below so many rows written, autovacuum's own statistics are good enough."""
 
@@ -104,15 +104,16 @@ def _load(
         ReadAgain: they may be known no more, or another row has their key.
     """
     with _staging(connections.sql, layer, files, options) as staging:
-        pipeline = _stage(connections, layer, files, options, staging, progress, known)
+        log = FindingLog()
+        pipeline, checks = _stage(connections, layer, files, options, staging, progress, known, log)
         if inspect is not None:
             inspect(connections.sql, staging, pipeline.reports)
-        reasons, examples, rejected = _rejections(connections.sql, staging)
-        if rejected and options.on_error == "reject":
-            raise SourceError(_refusal(pipeline.rows_read, rejected, reasons, examples))
+        rejected = look_at_rejected(connections.sql, staging, log)
+        if rejected.rows and options.on_error == "reject":
+            raise SourceError(_refusal(pipeline.rows_read, rejected))
         if options.is_complete:
             _refuse_unknown_absence(connections.sql, staging)
-        publication = _publish(connections, layer, options, staging, pipeline, rejected)
+        publication = _publish(connections, layer, options, staging, pipeline, rejected.rows, log)
     if not options.dry_run and publication.new + publication.changed >= _ANALYZE_ROWS:
         _refresh_statistics(connections.sql, layer)
     return LoadReport(
@@ -124,9 +125,11 @@ def _load(
         publication.changed,
         publication.unchanged,
         publication.vanished,
-        rejected,
-        reasons,
-        examples,
+        rejected.rows,
+        rejected.reasons,
+        rejected.examples,
+        findings=log,
+        checks=checks,
     )
 
 
@@ -184,21 +187,25 @@ def _stage(
     staging: Staging,
     progress: Progress,
     known: Known | None,
-) -> Pipeline:
+    log: FindingLog,
+) -> tuple[Pipeline, tuple[CheckTime, ...]]:
     areas = None if layer is districts.LAYER else AdminAreas.held(connections.sql)
     connections.sql.commit()
     with private_folder() as folder:
         pipeline = Pipeline(layer, options, areas, folder, known)
-        rows = _rows(connections.sql, pipeline, files, staging, progress)
+        rows = _rows(connections.sql, pipeline, files, staging, progress, log)
         ingest(connections, staging, layer, rows)
-    progress.step("check", 0, pipeline.rows_read)
-    has_distinct_keys = pipeline.ledger.has_distinct_keys
-    if pipeline.ledger.left_aside and not has_distinct_keys:
-        message = "rows have one key; the files are read again to tell which"
-        raise ReadAgain(message)
-    check_staged(connections.sql, layer, staging, has_distinct_keys=has_distinct_keys)
+        progress.step("check", 0, pipeline.rows_read)
+        is_distinct = pipeline.ledger.has_distinct_keys
+        if pipeline.ledger.left_aside and not is_distinct:
+            message = "rows have one key; the files are read again to tell which"
+            raise ReadAgain(message)
+        checks = check_staged(
+            connections.sql, layer, staging, options, log, has_distinct_keys=is_distinct
+        )
+        restore_originals(connections.sql, staging, files, options, folder, layer)
     progress.step("check", pipeline.rows_read, pipeline.rows_read)
-    return pipeline
+    return pipeline, checks
 
 
 def _rows(
@@ -207,46 +214,23 @@ def _rows(
     files: Sequence[Path],
     staging: Staging,
     progress: Progress,
+    log: FindingLog,
 ) -> Iterator[pa.RecordBatch]:
     """Accepted rows; rejected ones are put aside on the way."""
     done = 0
     for normalised in ahead(pipeline.batches(files)):
         copy_rejected(connection, staging, normalised.rejected)
+        log.add(normalised.warnings, normalised.warning_counts)
         done += normalised.accepted.num_rows + len(normalised.rejected) + normalised.known
         progress.step("read", done, pipeline.count)
         if normalised.accepted.num_rows:
             yield normalised.accepted
 
 
-def _rejections(
-    connection: Connection, staging: Staging
-) -> tuple[Counter[str], tuple[Example, ...], int]:
-    # Names of tables are ours, see Staging.
-    table = staging.qualified_rejected
-    count = f"SELECT count(*) FROM {table}"  # noqa: S608
-    by_word = (
-        f"SELECT split_part(reason, ':', 1), count(*) FROM {table}, "  # noqa: S608
-        "unnest(reasons) AS reason GROUP BY 1"
-    )
-    first = (
-        f"SELECT row_number, natural_key, reasons[1] FROM {table} "  # noqa: S608
-        f"ORDER BY row_number LIMIT {_EXAMPLES}"
-    )
-    rejected: int = connection.execute(text(count)).scalar_one()
-    counted = [tuple(row) for row in connection.execute(text(by_word))]
-    reasons: Counter[str] = Counter(dict(counted))
-    examples = tuple(
-        Example(row, key, column_of(reason), reason)
-        for row, key, reason in connection.execute(text(first))
-    )
-    connection.commit()
-    return reasons, examples, rejected
-
-
-def _refusal(read: int, rejected: int, reasons: Counter[str], examples: tuple[Example, ...]) -> str:
-    why = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
-    first = "; ".join(f"row {example.row}: {example.reason}" for example in examples[:3])
-    return f"{rejected} of {read} rows cannot be loaded ({why}), so none is: {first}"
+def _refusal(read: int, rejected: Rejections) -> str:
+    why = ", ".join(f"{reason} {count}" for reason, count in rejected.reasons.most_common())
+    first = "; ".join(f"row {example.row}: {example.reason}" for example in rejected.examples[:3])
+    return f"{rejected.rows} of {read} rows cannot be loaded ({why}), so none is: {first}"
 
 
 def _refuse_unknown_absence(connection: Connection, staging: Staging) -> None:
@@ -276,6 +260,7 @@ def _publish(
     staging: Staging,
     pipeline: Pipeline,
     rejected: int,
+    log: FindingLog,
 ) -> Publication:
     known = pipeline.ledger.known
     connection = connections.sql
@@ -299,13 +284,14 @@ def _publish(
         return publication
     if rejected == pipeline.rejected and not options.is_correction:
         pipeline.ledger.keep(connection, layer, staging.number)
-    connection.execute(text(quarantine_statement(staging)), {"load_id": staging.number})
+    keep_rejected(connection, staging, staging.number, pipeline.reports)
+    keep_findings(connection, staging.number, log)
     connection.execute(
         update(loads)
         .where(loads.c.load_id == staging.number)
         .values(
             state="published",
-            source=_source(pipeline, options),
+            source=_source(pipeline, options, log),
             recorded_at=publication.recorded_at,
             valid_from=options.valid_from,
             counts=_counts(pipeline.rows_read, publication, rejected),
@@ -332,8 +318,9 @@ def _refresh_statistics(connection: Connection, layer: Layer) -> None:
     connection.commit()
 
 
-def _source(pipeline: Pipeline, options: LoadOptions) -> dict[str, Any]:
+def _source(pipeline: Pipeline, options: LoadOptions, log: FindingLog) -> dict[str, Any]:
     return {
+        "findings": dict(log.counts.most_common()),
         "files": [report.name for report in pipeline.reports],
         "sources": [report.as_json() for report in pipeline.reports],
         "options": {

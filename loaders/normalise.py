@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any
 
@@ -17,14 +18,17 @@ from layers.access import Clearance
 from layers.base import AttributeType, Layer
 from layers.city import BoolArray, CityFrame
 from loaders.admin import AdminAreas
+from loaders.checks.rows import check_rows
 from loaders.columns import ARROW_TYPES
 from loaders.convert import as_text, convert, derive
-from loaders.findings import Findings
+from loaders.findings import Finding, Findings, finding_of
 from loaders.formats.stream import DEFECT, GEOMETRY
-from loaders.geometry import Shaped, shape
+from loaders.geometry import Form, Shaped, shape
 from loaders.mapping import ColumnPlan
 from loaders.measures import divide_sections
+from loaders.places import Place, places_of
 from loaders.positions import Locator
+from loaders.rules import Severity, Thresholds
 
 Z_SOURCE = "z_source"
 """Attribute that says where the heights of a geometry come from; filled here if no column does."""
@@ -38,13 +42,19 @@ RowNumbers = np.ndarray[Any, np.dtype[np.int64]]
 
 @dataclass(frozen=True)
 class Rejected:
-    """A row that cannot be a feature; ``original`` is JSON of the row's columns as read."""
+    """A row that cannot be a feature.
+
+    Attributes:
+        original: JSON of the row's columns as read.
+        place: Longitude and latitude, EPSG:4490, degrees, where the row has a position in the city.
+    """
 
     row_number: int
     natural_key: str | None
     reasons: tuple[str, ...]
     original: bytes
     clearance: int
+    place: Place | None = None
 
 
 @dataclass(frozen=True)
@@ -52,16 +62,32 @@ class Normalised:
     """A batch divided: rows to stage, in the columns of ``staged_schema``, and rows rejected.
 
     Attributes:
-        repaired: How many of the accepted rows had a geometry that was repaired.
+        warnings: What was found at accepted rows; the first of each rule.
+        warning_counts: How many accepted rows breach each rule.
         is_clean: Shape (accepted rows,): whether nothing was found of a row.
         known: How many more rows there were that are held as they are.
     """
 
     accepted: pa.RecordBatch
     rejected: Sequence[Rejected]
-    repaired: int = 0
+    warnings: Sequence[Finding] = ()
+    warning_counts: Mapping[str, int] = field(default_factory=dict)
     is_clean: BoolArray = field(default_factory=lambda: np.zeros(0, bool))
     known: int = 0
+
+    def with_faults(self, faults: Sequence[str], clearance: int) -> Normalised:
+        """The same with what is wrong with the header of the file."""
+        found = [
+            finding_of(fault, severity=Severity.WARNING, row=None, key=None, clearance=clearance)
+            for fault in faults
+        ]
+        counts = Counter(self.warning_counts) + Counter(finding.rule for finding in found)
+        return replace(self, warnings=[*found, *self.warnings], warning_counts=counts)
+
+    @property
+    def repaired(self) -> int:
+        """How many of the accepted rows had a geometry that was repaired."""
+        return self.warning_counts.get("repaired_geometry", 0)
 
 
 def staged_schema(layer: Layer) -> pa.Schema:
@@ -82,13 +108,19 @@ def staged_schema(layer: Layer) -> pa.Schema:
 
 @dataclass(frozen=True)
 class Normaliser:
-    """Everything that turns batches of one data set into rows of one layer."""
+    """Everything that turns batches of one data set into rows of one layer.
+
+    Attributes:
+        strict: Rules of rows whose breach rejects the row although it need not.
+    """
 
     layer: Layer
     plan: ColumnPlan
     locator: Locator
     city: CityFrame
     areas: AdminAreas | None
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    strict: frozenset[str] = frozenset()
 
     def normalise(self, batch: pa.RecordBatch, numbers: RowNumbers) -> Normalised:
         """Divide a batch into rows to stage and rows rejected.
@@ -97,13 +129,16 @@ class Normaliser:
             batch: As ``reader.Features`` gives it.
             numbers: Shape (rows,): number of each row within the load, counted from 1.
         """
-        findings = Findings(batch.num_rows)
+        findings = Findings(batch.num_rows, self.strict)
         _find_defects(batch.column(DEFECT), findings)
         values = self._values(batch, findings)
-        shaped = self._shaped(batch, values, findings)
+        located = self.locator.locate(batch, self.layer.geometry_type, findings)
+        shaped = self._shaped(located, values, findings)
+        check_rows(self.layer, values, self.plan.columns, self.thresholds, findings)
         keys = self._keys(batch, values)
         clearances = self._clearances(values, batch.num_rows)
-        rejected = _reject(batch, findings, keys, clearances, numbers)
+        told = _Told(numbers, keys, clearances, located, self.locator, self.city)
+        rejected = _reject(batch, findings, told)
         columns = [
             pa.array(numbers),
             *_with_derived_keys(keys, shaped),
@@ -116,7 +151,8 @@ class Normaliser:
         rows = pa.RecordBatch.from_arrays(columns, schema=staged_schema(self.layer))
         accepted = rows.filter(pa.array(~findings.bad)) if rejected else rows
         is_clean = findings.clean[~findings.bad]
-        return Normalised(accepted, rejected, findings.repaired, is_clean)
+        warnings, counts = _warnings(findings, told), findings.warning_counts()
+        return Normalised(accepted, rejected, warnings, counts, is_clean)
 
     def _values(self, batch: pa.RecordBatch, findings: Findings) -> dict[str, pa.Array]:
         values: dict[str, pa.Array] = {}
@@ -152,12 +188,9 @@ class Normaliser:
             return batch.column(self.plan.columns[attribute])
         return pa.nulls(batch.num_rows, pa.string())
 
-    def _shaped(
-        self, batch: pa.RecordBatch, values: dict[str, pa.Array], findings: Findings
-    ) -> Shaped:
+    def _shaped(self, located: Form, values: dict[str, pa.Array], findings: Findings) -> Shaped:
         """The geometries; ``z_source`` of the values says where their heights come from."""
         geometry_type = self.layer.geometry_type
-        located = self.locator.locate(batch, geometry_type, findings)
         shaped = shape(located, geometry_type, self.locator.operation, self.city, findings)
         absent = shaped.missing & ~findings.bad & ~self._has_ends(values)
         for row in np.flatnonzero(absent).tolist():
@@ -258,34 +291,72 @@ def _with_derived_keys(keys: pa.Array, shaped: Shaped) -> tuple[pa.Array, pa.Arr
     return pa.array(filled, pa.string()), derived
 
 
-def _reject(
-    batch: pa.RecordBatch,
-    findings: Findings,
-    keys: pa.Array,
-    clearances: pa.Array,
-    numbers: RowNumbers,
-) -> list[Rejected]:
+@dataclass(frozen=True)
+class _Told:
+    """What findings of a batch say of its rows besides what is wrong."""
+
+    numbers: RowNumbers
+    keys: pa.Array
+    clearances: pa.Array
+    located: Form
+    locator: Locator
+    city: CityFrame
+
+    def of(self, rows: Sequence[int]) -> list[tuple[int, str | None, int, Place | None]]:
+        """Number, key, clearance and place of some rows of the batch."""
+        wanted = pa.array(rows, pa.int64())
+        levels = self.clearances.take(wanted).to_pylist()
+        places = places_of(self.located, np.asarray(rows, np.intp), self.locator, self.city)
+        return [
+            (
+                int(self.numbers[row]),
+                key,
+                int(level if level is not None else Clearance.RESTRICTED),
+                place,
+            )
+            for row, key, level, place in zip(
+                rows, self.keys.take(wanted).to_pylist(), levels, places, strict=True
+            )
+        ]
+
+
+def _reject(batch: pa.RecordBatch, findings: Findings, told: _Told) -> list[Rejected]:
     rows = sorted(findings.reasons)
     if not rows:
         return []
-    wanted = pa.array(rows)
-    originals = batch.take(wanted).to_pylist()
-    known_keys = keys.take(wanted).to_pylist()
-    levels = clearances.take(wanted).to_pylist()
+    originals = originals_of(batch, rows)
     return [
-        Rejected(
-            int(numbers[row]),
-            key,
-            tuple(findings.reasons[row]),
-            _original(original),
-            int(level if level is not None else Clearance.RESTRICTED),
+        Rejected(number, key, tuple(findings.reasons[row]), original, clearance, place)
+        for row, original, (number, key, clearance, place) in zip(
+            rows, originals, told.of(rows), strict=True
         )
-        for row, original, key, level in zip(rows, originals, known_keys, levels, strict=True)
     ]
 
 
+def _warnings(findings: Findings, told: _Told) -> list[Finding]:
+    found: list[Finding] = []
+    for rule, details in findings.warnings.items():
+        rows = [row for row in sorted(details) if not findings.bad[row]]
+        for row, (number, key, clearance, place) in zip(rows, told.of(rows), strict=True):
+            found.append(
+                finding_of(
+                    f"{rule}: {details[row]}",
+                    severity=Severity.WARNING,
+                    row=number,
+                    key=key,
+                    clearance=clearance,
+                    place=place,
+                )
+            )
+    return found
+
+
+def originals_of(batch: pa.RecordBatch, rows: Sequence[int]) -> list[bytes]:
+    """JSON of rows of a batch as they were read, each geometry as WKT."""
+    return [_original(row) for row in batch.take(pa.array(rows, pa.int64())).to_pylist()]
+
+
 def _original(row: dict[str, Any]) -> bytes:
-    """JSON of a row as read, its geometry as WKT."""
     wkb = row.pop(GEOMETRY)
     row.pop(DEFECT)
     if wkb:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from layers.base import Layer
 from layers.city import CityFrame
 from loaders.mapping import Mapping
+from loaders.rules import Thresholds
 from loaders.source import Source
 
 MEBIBYTE = 1024 * 1024
@@ -72,6 +73,9 @@ class LoadOptions:
         source_layer: Name of the layer in a file that has several.
         on_error: Whether bad rows go to quarantine, or refuse the whole load.
         dry_run: Do everything but publish.
+        checks: Whether rows are also held against each other and against what is held.
+        strict: Rules whose breach rejects a row although it need not.
+        thresholds: Where each rule begins to find fault.
         find: Finds the sources that a file stands for, for a layer; None means
             ``datasets.prepare``.
     """
@@ -89,6 +93,9 @@ class LoadOptions:
     on_error: Literal["quarantine", "reject"] = "quarantine"
     dry_run: bool = False
     limits: ReadLimits = field(default_factory=ReadLimits)
+    checks: Literal["all", "rows"] = "all"
+    strict: frozenset[str] = frozenset()
+    thresholds: Thresholds = field(default_factory=Thresholds)
     find: Callable[[Path, LoadOptions, Path, Layer], Iterator[Source]] | None = None
 
 

@@ -102,11 +102,21 @@ class Pipeline:
         for batch in features.batches:
             if normaliser is None:
                 locator = self._locator(source, features, batch)
-                normaliser = Normaliser(self._layer, plan, locator, self._options.city, self._areas)
+                normaliser = Normaliser(
+                    self._layer,
+                    plan,
+                    locator,
+                    self._options.city,
+                    self._areas,
+                    self._options.thresholds,
+                    self._options.strict,
+                )
                 seed = self._seed(source, plan, locator)
             normalised = self._normalised(batch, normaliser, seed)
             self.rows_read += batch.num_rows
             repaired += normalised.repaired
+            if source.faults and self.rows_read == before + batch.num_rows:
+                normalised = normalised.with_faults(source.faults, int(self._layer.clearance))
             yield normalised
         if self.rows_read > before:
             filled = frozenset({*plan.columns, *plan.constants})

@@ -163,6 +163,7 @@ def delimited(known: Format, found: Found, options: LoadOptions) -> Source:
         encoding=encoding,
         separator=dialect.separator,
         columns=dialect.columns,
+        faults=dialect.faults,
         coordinates=coordinate_columns(dialect.columns, options.mapping, found.path),
     )
 

@@ -6,6 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from loaders.checks.tables import CheckTime
+from loaders.findings import FindingLog
+from loaders.rules import Severity
+
 
 @dataclass(frozen=True)
 class SourceReport:
@@ -83,6 +87,8 @@ class LoadReport:
         reasons: How many rows were rejected for each reason; a row may have several.
         examples: The first rejected rows.
         interrupted: Earlier loads that were found to have died before they wrote anything.
+        findings: What was found, of rejected rows and of others.
+        checks: How long the checks of all rows took.
     """
 
     load_id: int | None
@@ -98,6 +104,8 @@ class LoadReport:
     examples: tuple[Example, ...] = ()
     seconds: float = 0.0
     interrupted: tuple[int, ...] = ()
+    findings: FindingLog = field(default_factory=FindingLog)
+    checks: tuple[CheckTime, ...] = ()
 
     def __post_init__(self) -> None:
         accounted = self.new + self.changed + self.unchanged + self.rejected
@@ -140,6 +148,11 @@ class LoadReport:
         """Columns that were not used, over all files."""
         return tuple(dict.fromkeys(c for source in self.sources for c in source.unmapped))
 
+    @property
+    def warnings(self) -> Counter[str]:
+        """How many findings there are of each rule whose breach rejects no row."""
+        return self.findings.of_severity(Severity.WARNING)
+
     def counts(self) -> dict[str, int]:
         """The six counts."""
         return {
@@ -160,6 +173,8 @@ class LoadReport:
             **self.counts(),
             "reasons": dict(self.reasons.most_common()),
             "examples": [example.as_json() for example in self.examples],
+            "warnings": dict(self.warnings.most_common()),
+            "checks": [check.as_json() for check in self.checks],
             "sources": [source.as_json() for source in self.sources],
             "seconds": round(self.seconds, 3),
             "interrupted": list(self.interrupted),

@@ -54,6 +54,7 @@ class Source:
         file_bytes: How large a file the reader may write in the private folder.
         notes: What was found amiss and dealt with.
         mapping: What fills the layer; None means what the user said.
+        faults: What is wrong with the header, each as a rule and its detail.
     """
 
     path: Path
@@ -77,6 +78,7 @@ class Source:
     file_bytes: int = 0
     notes: tuple[str, ...] = ()
     mapping: ColumnMapping | None = None
+    faults: tuple[str, ...] = ()
 
     @property
     def dbf_encoding(self) -> str | None:

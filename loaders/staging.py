@@ -30,12 +30,13 @@ from layers.ddl import staged_table_ddl
 from layers.drafts import analyze_staged, discard_drafts, stage_drafts
 from layers.errors import DatabaseUnavailable
 from layers.system_tables import loads
-from layers.tables import SCHEMA, STAGING_SCHEMA, qualified, qualified_past
+from layers.tables import STAGING_SCHEMA, qualified, qualified_past
 from loaders.normalise import Rejected, staged_schema
 from loaders.options import LoadConnections
 
 _REJECTED_COLUMNS = (
-    "row_number bigint, natural_key text, reasons text[], original jsonb, clearance smallint"
+    "row_number bigint, natural_key text, reasons text[], original jsonb, clearance smallint, "
+    "lon double precision, lat double precision"
 )
 _LOCK = "load"
 _DRY_LOCK = "dry load"
@@ -187,8 +188,8 @@ def copy_rejected(connection: Connection, staging: Staging, rejected: Sequence[R
     if not rejected:
         return
     statement = (
-        f"COPY {staging.qualified_rejected} (row_number, natural_key, reasons, original, clearance)"
-        " FROM STDIN"
+        f"COPY {staging.qualified_rejected} "
+        "(row_number, natural_key, reasons, original, clearance, lon, lat) FROM STDIN"
     )
     with connection.begin():
         driver = connection.connection.driver_connection
@@ -197,7 +198,7 @@ def copy_rejected(connection: Connection, staging: Staging, rejected: Sequence[R
             for row in rejected:
                 original = row.original.decode()
                 fields = (row.row_number, row.natural_key, list(row.reasons), original)
-                copy.write_row((*fields, row.clearance))
+                copy.write_row((*fields, row.clearance, *(row.place or (None, None))))
 
 
 def drop_leftovers(connection: Connection) -> list[int]:
@@ -240,12 +241,3 @@ def _mark_interrupted(connection: Connection, staging: Staging) -> bool:
         .values(state="failed", message="interrupted; nothing of it was written, load it again")
     )
     return marked.rowcount > 0
-
-
-def quarantine_statement(staging: Staging) -> str:
-    """The statement that keeps the rejected rows of a load; ``load_id`` is bound."""
-    columns = "row_number, natural_key, reasons, original, clearance"
-    return (
-        f"INSERT INTO {SCHEMA}.quarantine (load_id, {columns}) "  # noqa: S608  # names of ours
-        f"SELECT :load_id, {columns} FROM {staging.qualified_rejected}"
-    )

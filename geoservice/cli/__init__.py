@@ -23,6 +23,7 @@ from geoservice.cli import (
     loading,
     loads,
     mappings,
+    quarantine,
     rasters,
     sample,
     serving,
@@ -53,6 +54,7 @@ doctor.register(app)
 app.add_typer(database.app, name="db")
 app.add_typer(keys.app, name="keys")
 app.add_typer(loads.app, name="loads")
+app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(mappings.app, name="mappings")
 app.add_typer(layer_pages.app, name="layers")
 rasters.register(app)

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from geoservice.cli.findings import Outputs, checks_of, show_warnings, strict_rules
 from geoservice.cli.mappings import read_mapping
 from geoservice.cli.terminal import shown
 from geoservice.db import DatabaseAddress
@@ -25,6 +26,7 @@ from layers.errors import InvalidParameter, UnreadableSource
 from layers.extent import instant_in_city
 from loaders import LoadOptions, LoadReport, load
 from loaders.options import Progress as LoadProgress
+from loaders.rules import parse_thresholds
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class LoadArguments:
         files: Positional arguments after the layer.
         title_zh: Of a new theme or a raster, as are the two that follow.
         kind: Of a raster.
+        outputs: Files to write of what was found.
     """
 
     layer: str
@@ -46,6 +49,7 @@ class LoadArguments:
     title_en: str | None
     clearance: str | None
     kind: str | None
+    outputs: Outputs
 
 
 HANDED_OVER: dict[str, Callable[[LoadArguments], None]] = {}
@@ -120,6 +124,21 @@ def load_command(  # one for each option
         str, typer.Option(help="quarantine: keep bad rows aside; reject: refuse the whole load")
     ] = "quarantine",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing")] = False,
+    checks: Annotated[
+        str, typer.Option(help="all; rows: leave out what compares rows with each other")
+    ] = "all",
+    strict: Annotated[
+        list[str] | None, typer.Option(help="A rule of rows whose breach rejects the row")
+    ] = None,
+    threshold: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE: where a rule begins to find fault")
+    ] = None,
+    findings: Annotated[
+        Path | None, typer.Option(help="Write what was found to FILE.json or FILE.geojson")
+    ] = None,
+    report_page: Annotated[
+        Path | None, typer.Option("--report", help="Write a page with a map to FILE.html")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON")] = False,
     title: Annotated[
         str | None, typer.Option(help="Chinese title of a new theme or of a raster")
@@ -153,9 +172,13 @@ def load_command(  # one for each option
         on_error="reject" if on_error == "reject" else "quarantine",
         dry_run=dry_run,
         limits=read_limits(settings.load),
+        checks=checks_of(checks),
+        strict=strict_rules(strict or []),
+        thresholds=parse_thresholds(threshold or []),
     )
+    outputs = Outputs(findings, report_page)
     arguments = LoadArguments(
-        layer, files, options, settings, as_json, title, title_en, clearance, kind
+        layer, files, options, settings, as_json, title, title_en, clearance, kind, outputs
     )
     HANDED_OVER.get(layer, _load_layer)(arguments)
 
@@ -170,6 +193,7 @@ def _load_layer(arguments: LoadArguments) -> None:
     check_files(arguments.files)
     with progress_bars() as bars, address.connect_loader() as connections:
         report = load(connections, found, arguments.files, arguments.options, bars)
+        arguments.outputs.write([report], connections.sql, arguments.options.city)
     if arguments.as_json:
         print(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2).decode())  # for scripts
     else:
@@ -226,3 +250,4 @@ def show_report(console: Console, report: LoadReport) -> None:
         console.print(f"  [red]{count:,}[/] {shown(reason)}", highlight=False)
     for example in report.examples:
         console.print(f"    row {example.row}: {shown(example.reason)}", highlight=False)
+    show_warnings(console, report)

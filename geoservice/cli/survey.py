@@ -28,6 +28,7 @@ def load_survey_command(arguments: LoadArguments) -> None:
     address = DatabaseAddress(arguments.settings.database)
     with progress_bars() as bars, address.connect_loader() as connections:
         report = load_survey(connections, arguments.files, arguments.options, bars)
+        arguments.outputs.write(report.reports, connections.sql, arguments.options.city)
     if arguments.as_json:
         print(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2).decode())  # for scripts
         return

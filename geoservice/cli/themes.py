@@ -61,6 +61,9 @@ def load_theme_command(arguments: LoadArguments) -> None:
     address = DatabaseAddress(arguments.settings.database)
     with progress_bars() as bars:
         done = load_theme(address, request, files, arguments.options, bars)
+    if done.report is not None and arguments.outputs.are_wanted:
+        with address.connect(Role.LOADER) as connection:
+            arguments.outputs.write([done.report], connection, arguments.options.city)
     if arguments.as_json:
         print(orjson.dumps(_as_json(done), option=orjson.OPT_INDENT_2).decode())  # for scripts
     else:

@@ -8,6 +8,7 @@ from geoservice.reference.cli import cli_page
 from geoservice.reference.formats import formats_page
 from geoservice.reference.layers import code_lists_page, layer_page, layers_page
 from geoservice.reference.problems import problems_page
+from geoservice.reference.rules import rules_page
 from geoservice.reference.settings import env_example, settings_page
 from layers.registry import LAYERS
 
@@ -26,6 +27,7 @@ def pages() -> dict[str, str]:
         "docs/reference/cli.md": cli_page(),
         "docs/reference/formats.md": formats_page(),
         "docs/reference/code-lists.md": code_lists_page(),
+        "docs/reference/rules.md": rules_page(),
         f"{_LAYERS}/index.md": layers_page(),
         **{f"{_LAYERS}/{layer.name}.md": layer_page(layer) for layer in LAYERS},
     }

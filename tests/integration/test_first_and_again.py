@@ -21,7 +21,7 @@ from layers.registry import get_layer
 from layers.roles import Role
 from layers.undo import undo_load
 from loaders import LoadOptions, LoadReport, load, loading
-from loaders.checks import check_staged
+from loaders.checks.staged import check_staged
 from loaders.known import Known
 from loaders.mapping import parse_mapping
 from tests.support import City, pipe

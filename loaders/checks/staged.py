@@ -1,26 +1,31 @@
 """Checks that need all rows of a load, or rows that are held: done in SQL, before any lock.
 
+Rows are rejected only where they cannot be loaded; all else is logged, and the rows go in.
+
 Segments without a geometry of their own get it here, from the two surveyed nodes they name.
 """
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from layers.base import Layer
+from layers.parcels import LAYER as PARCELS
 from layers.registry import get_layer
 from layers.tables import qualified
+from loaders.checks.crossings import check_crossings, list_components
+from loaders.checks.geometries import check_geometries
+from loaders.checks.nodes import check_nodes
+from loaders.checks.parcels import check_parcels
+from loaders.checks.segments import check_segments
+from loaders.checks.tables import NOT_JUDGED, CheckTime, StagedTables
+from loaders.findings import FindingLog
+from loaders.options import LoadOptions
 from loaders.staging import Staging
-
-_REJECT = """
-    WITH bad AS (
-        DELETE FROM {rows} s USING ({which}) b WHERE s.row_number = b.row_number
-        RETURNING s.*, b.reason
-    )
-    INSERT INTO {rejected} (row_number, natural_key, reasons, original, clearance)
-    SELECT b.row_number, b.natural_key, ARRAY[b.reason],
-           jsonb_strip_nulls(to_jsonb((SELECT r FROM (SELECT {originals}) r))), b.clearance
-    FROM bad b"""
 
 _DUPLICATES = """
     SELECT d.row_number, 'duplicate_key: ' || d.natural_key AS reason
@@ -83,42 +88,109 @@ _GROUND = """
     coalesce({node}.ground_elevation_m,
              CASE WHEN {node}.z_source <> 'unknown' THEN ST_Z({node}.geom) END)"""
 
+_HAS_ROWS = "SELECT EXISTS (SELECT FROM {rows})"
+_LACKS_GEOMETRY = "SELECT EXISTS (SELECT FROM {rows} WHERE geom IS NULL)"
+_HAS_EQUAL_KEYS = "SELECT EXISTS (SELECT FROM {rows} GROUP BY natural_key HAVING count(*) > 1)"
+_WORK_MEMORY = "64MB"
+"""Of each sort and hash of the checks: as much as keeps those of 300,000 rows off the disk."""
+
+_LONGEST_S = 600
+"""How long one check may take; what takes longer is left out, and the load goes on."""
+
 _ONE_NODE = """
     SELECT row_number, 'zero_length: both ends are node ' || {start} AS reason
     FROM {rows} WHERE geom IS NULL AND {start} = {end}"""
 
 
 def check_staged(
-    connection: Connection, layer: Layer, staging: Staging, *, has_distinct_keys: bool = False
-) -> None:
-    """Make geometries of end nodes, reject what a look at all rows shows, and number equal rows.
+    connection: Connection,
+    layer: Layer,
+    staging: Staging,
+    options: LoadOptions,
+    log: FindingLog,
+    *,
+    has_distinct_keys: bool = False,
+) -> tuple[CheckTime, ...]:
+    """Make geometries of end nodes, reject what a look at all rows shows, and log what is doubtful.
 
     Commits, and leaves fresh statistics for the statements of the publication.
 
     Args:
         has_distinct_keys: Whether it is known that no two rows have one natural key.
+
+    Returns:
+        How long each group of checks took.
     """
-    checks = _Checks(connection, layer, staging)
+    tables = StagedTables(connection, layer, staging, options.thresholds, log)
     without_jit(connection)
-    # The columns by which a publication joins; those of geometry and text would cost most of it.
     staging.analyze(connection)
-    if not has_distinct_keys and checks.has_equal_keys():
-        checks.reject(_DUPLICATES)
-        checks.run(_ORDINALS)
-    if layer.end_nodes is not None and checks.lacks_geometry():
-        ends = layer.end_nodes
-        words = {
-            "nodes": qualified(get_layer(ends.layer)),
-            "start": ends.start,
-            "end": ends.end,
-            "ground_a": _GROUND.format(node="a"),
-            "ground_b": _GROUND.format(node="b"),
-            "to_axis": _TO_AXIS,
-        }
-        checks.reject(_ONE_NODE, **words)
-        checks.reject(_MISSING_NODES, **words)
-        checks.run(_GEOMETRY, **words)
+    if not has_distinct_keys:
+        _make_unique(tables)
+    _place_between_nodes(tables)
+    if options.checks == "all":
+        connection.execute(text(f"SET LOCAL work_mem = '{_WORK_MEMORY}'"))
+        connection.execute(text(f"SET LOCAL statement_timeout = '{_LONGEST_S}s'"))
+        _find_doubtful(tables)
     connection.commit()
+    return tuple(tables.times)
+
+
+def _make_unique(tables: StagedTables) -> None:
+    started = time.monotonic()
+    rejected = 0
+    if tables.value(_HAS_EQUAL_KEYS):
+        rejected = tables.reject(_DUPLICATES)
+        tables.run(_ORDINALS)
+    tables.note("keys", started, rejected)
+
+
+def _place_between_nodes(tables: StagedTables) -> None:
+    ends = tables.layer.end_nodes
+    started = time.monotonic()
+    if ends is None or not tables.value(_LACKS_GEOMETRY):
+        return
+    words = {
+        "nodes": qualified(get_layer(ends.layer)),
+        "start": ends.start,
+        "end": ends.end,
+        "ground_a": _GROUND.format(node="a"),
+        "ground_b": _GROUND.format(node="b"),
+        "to_axis": _TO_AXIS,
+    }
+    rejected = tables.reject(_ONE_NODE, **words)
+    rejected += tables.reject(_MISSING_NODES, **words)
+    tables.run(_GEOMETRY, **words)
+    tables.note("geometry from nodes", started, rejected)
+
+
+def _find_doubtful(tables: StagedTables) -> None:
+    """What is loaded all the same."""
+    if not tables.value(_HAS_ROWS):
+        return
+    groups: list[tuple[str, Callable[[StagedTables], None]]] = [("geometry", check_geometries)]
+    if tables.layer.end_nodes is not None:
+        groups += [
+            ("segments", check_segments),
+            ("segments: crossings", check_crossings),
+            ("network: connected parts", list_components),
+        ]
+    groups.append(("nodes", check_nodes))
+    if tables.layer.name == PARCELS.name:
+        groups.append(("parcels", check_parcels))
+    for name, group in groups:
+        _judge(tables, name, group)
+
+
+def _judge(tables: StagedTables, name: str, group: Callable[[StagedTables], None]) -> None:
+    """Run a group of checks; what cannot be judged, or not in time, fails no load."""
+    started = time.monotonic()
+    try:
+        with tables.connection.begin_nested():
+            group(tables)
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise
+        tables.note(name, started, 0, NOT_JUDGED)
 
 
 def without_jit(connection: Connection) -> None:
@@ -128,31 +200,3 @@ def without_jit(connection: Connection) -> None:
     (measured, 300,000 rows: 0.5 s of 4.4 s).
     """
     connection.execute(text("SET LOCAL jit = off"))
-
-
-class _Checks:
-    """Statements on the tables of one load; all words filled in are of the registry or of ours."""
-
-    def __init__(self, connection: Connection, layer: Layer, staging: Staging) -> None:
-        self._connection = connection
-        self._tables = {"rows": staging.qualified_rows, "rejected": staging.qualified_rejected}
-        attributes = [f'b.{a.column} AS "{a.name}"' for a in layer.attributes]
-        self._originals = ", ".join([*attributes, "ST_AsText(b.geom) AS geometry"])
-
-    def run(self, statement: str, **words: str) -> None:
-        self._connection.execute(text(statement.format(**self._tables, **words)))
-
-    def reject(self, which: str, **words: str) -> None:
-        found = which.format(**self._tables, **words)
-        self.run(_REJECT, which=found, originals=self._originals)
-
-    def has_equal_keys(self) -> bool:
-        statement = (
-            f"SELECT EXISTS (SELECT FROM {self._tables['rows']} "  # noqa: S608  # a name of ours
-            "GROUP BY natural_key HAVING count(*) > 1)"
-        )
-        return bool(self._connection.execute(text(statement)).scalar_one())
-
-    def lacks_geometry(self) -> bool:
-        statement = f"SELECT EXISTS (SELECT FROM {self._tables['rows']} WHERE geom IS NULL)"  # noqa: S608  # a name of ours
-        return bool(self._connection.execute(text(statement)).scalar_one())
