@@ -107,21 +107,28 @@ class Comparison:
             WHERE {_OPEN.format("h")} AND ({self._differs()} OR {begins_earlier})"""
 
     def _returned(self) -> str:
-        """A feature that had vanished, or whose load was undone, keeps its feature_id."""
+        """A feature that had vanished, or whose load was undone, keeps its feature_id.
+
+        One of which nothing is held any more holds from its own date, as if it were new.
+        """
+        since = (
+            "CASE WHEN bool_or(k.is_held) THEN :valid_from "
+            "ELSE coalesce(s.valid_from, :valid_from) END"
+        )
         return f"""
             INSERT INTO {self._changed}
             SELECT s.row_number, k.feature_id, greatest(s.clearance, max(k.clearance)),
                    s.clearance > max(k.clearance),
-                   tstzrange(:valid_from, NULL), tstzrange(:valid_from, NULL)
+                   tstzrange({since}, NULL), tstzrange({since}, NULL)
             FROM {self._staged} s
-            JOIN (SELECT natural_key, feature_id, clearance FROM {self._held}
+            JOIN (SELECT natural_key, feature_id, clearance, true AS is_held FROM {self._held}
                   WHERE NOT upper_inf(valid_during)
                   UNION ALL
-                  SELECT natural_key, feature_id, clearance FROM {self._past}) k
+                  SELECT natural_key, feature_id, clearance, false FROM {self._past}) k
                 USING (natural_key)
             WHERE NOT EXISTS (SELECT FROM {self._held} h
                               WHERE h.natural_key = s.natural_key AND {_OPEN.format("h")})
-            GROUP BY s.row_number, k.feature_id, s.clearance"""
+            GROUP BY s.row_number, k.feature_id, s.clearance, s.valid_from"""
 
     def _corrected(self) -> str:
         """Known features whose held versions are not yet what the rows say of the period."""

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, func, select, text, update
 from layers.base import Layer
 from layers.errors import CannotPurge, LoadNotFound
 from layers.registry import get_layer
-from layers.rewrite import lock_layer
+from layers.rewrite import BY_INDEX, lock_layer
 from layers.system_tables import findings, loads, quarantine, staged_digests
 from layers.tables import SCHEMA, qualified, qualified_past
 from layers.themes import require_current
@@ -107,18 +107,27 @@ def _refuse_what_is_in_use(connection: Connection, layer: Layer, load: Any) -> N
         message = f"{count} versions of it are held; undo it first: geoservice loads undo"
         raise CannotPurge(load.load_id, f"{message} {load.load_id}")
     # A later version of a feature may have taken attributes over that its file did not mention.
+    # It did so when it closed one that held them, and may have handed them on in the same way.
+    of_taker = "n WHERE n.feature_id = p.feature_id AND n.load_id = l.load_id"
+    branches = [f"{held} {of_taker} AND {which.replace('h.', 'n.')}" for which in BY_INDEX.values()]
+    has_versions = " OR ".join(
+        f"EXISTS (SELECT FROM {branch})" for branch in (*branches, f"{past} {of_taker}")
+    )
     later = connection.execute(
         text(
             f"""
-            SELECT DISTINCT l.load_id
-            FROM {past} p
-            JOIN (SELECT DISTINCT feature_id FROM {past} WHERE load_id = :load_id) f
-                USING (feature_id)
-            JOIN {SCHEMA}.loads l ON l.load_id = p.load_id
-            WHERE l.recorded_at > :recorded_at AND l.state = 'published'
-            ORDER BY 1"""
+            WITH RECURSIVE taken (feature_id, load_id) AS (
+                SELECT DISTINCT feature_id, load_id FROM {past} WHERE load_id = :load_id
+                UNION
+                SELECT p.feature_id, l.load_id
+                FROM taken t
+                JOIN {past} p USING (feature_id, load_id)
+                JOIN {SCHEMA}.loads l ON l.recorded_at = upper(p.recorded_during)
+                WHERE l.layer = :layer AND l.undoes IS NULL AND ({has_versions})
+            )
+            SELECT DISTINCT load_id FROM taken WHERE load_id <> :load_id ORDER BY 1"""
         ),
-        {**of_load, "recorded_at": load.recorded_at},
+        {**of_load, "layer": layer.name},
     ).scalars()
     named = ", ".join(str(number) for number in later)
     if named:

@@ -66,6 +66,8 @@ def undo_load(connection: Connection, load_id: int) -> Undone:
     for name in _locked_together(layer):
         lock_layer(connection, name)
     require_current(connection, layer)
+    _refuse_purged(connection, load_id)
+    _refuse_undone(connection, load_id)
     number, recorded_at = _begin(connection, layer.name, load_id)
     work = _Undoing(connection, layer, load.recorded_at, number)
     work.find_touched()
@@ -118,20 +120,68 @@ def _referring(layer: Layer) -> list[Layer]:
     return [other for other in LAYERS if other.end_nodes and other.end_nodes.layer == layer.name]
 
 
+def _refuse_purged(connection: Connection, load_id: int) -> None:
+    """See that what the undoing would hold again is still there."""
+    purged = connection.execute(
+        text(
+            f"""
+            WITH RECURSIVE undone AS (
+                SELECT load_id, undoes, state FROM {SCHEMA}.loads WHERE load_id = :load_id
+                UNION ALL
+                SELECT l.load_id, l.undoes, l.state
+                FROM {SCHEMA}.loads l JOIN undone u ON l.load_id = u.undoes
+            )
+            SELECT load_id FROM undone WHERE state = 'purged' LIMIT 1"""
+        ),
+        {"load_id": load_id},
+    ).scalar()
+    if purged is not None:
+        raise CannotUndo(load_id, f"load {purged} has been purged, and nothing brings it back")
+
+
+def _refuse_undone(connection: Connection, load_id: int) -> None:
+    """See that the load is not undone, or that its undoing was undone."""
+    undoings = connection.execute(
+        text(
+            f"""
+            WITH RECURSIVE later AS (
+                SELECT load_id, undoes FROM {SCHEMA}.loads WHERE undoes = :load_id
+                UNION ALL
+                SELECT l.load_id, l.undoes
+                FROM {SCHEMA}.loads l JOIN later ON l.undoes = later.load_id
+            )
+            SELECT load_id, undoes FROM later ORDER BY load_id"""
+        ),
+        {"load_id": load_id},
+    ).all()
+    for row in _that_count(undoings):
+        if row.undoes == load_id:
+            raise CannotUndo(load_id, f"it was undone already, by load {row.load_id}")
+
+
+def _that_count(publications: Sequence[Any]) -> list[Any]:
+    """Of publications in their order, those that were not undone."""
+    undone: set[int] = set()
+    for row in reversed(publications):
+        if row.undoes is not None and row.load_id not in undone:
+            undone.add(row.undoes)
+    return [row for row in publications if row.load_id not in undone]
+
+
 def _refuse_what_stands_in_the_way(work: _Undoing, layer: Layer, load_id: int) -> None:
     if not work.count_touched():
         raise CannotUndo(load_id, "it changed nothing")
-    differing = work.differing_features()
+    differing = work.find_differing()
     if not differing:
         return
-    since = work.publications_since(differing)
-    undone = [row.load_id for row in since if row.undoes == load_id]
-    if undone:
-        raise CannotUndo(load_id, f"it was undone already, by load {undone[-1]}")
+    all_since = work.publications_since_of_differing()
+    numbers = {row.load_id for row in all_since}
+    # One that is undone and its undoing leave nothing that could be undone first.
+    since = [row for row in _that_count(all_since) if row.undoes not in numbers]
     named = ", ".join(str(row.load_id) for row in since[:_NAMED_LOADS])
     more = f" and {len(since) - _NAMED_LOADS} more" if len(since) > _NAMED_LOADS else ""
     reason = (
-        f"{len(differing)} of its features of {layer.name} have been changed since, by load "
+        f"{differing} of its features of {layer.name} have been changed since, by load "
         f"{named}{more}; undo the later ones first"
     )
     raise CannotUndo(load_id, reason, [row.load_id for row in since])
@@ -158,6 +208,7 @@ class _Undoing:
         self._layer = layer
         self._rewrite = Rewrite(connection, layer, number)
         self._before = f"{STAGING_SCHEMA}.before_{number}"
+        self._differing = f"{STAGING_SCHEMA}.differing_{number}"
         self._at = {"loaded_at": load_recorded_at}
 
     def find_touched(self) -> None:
@@ -189,39 +240,57 @@ class _Undoing:
         """How many features the load touched."""
         return int(self._scalar(f"SELECT count(*) FROM {self._rewrite.changed}"))
 
-    def differing_features(self) -> Sequence[int]:
-        """Touched features that are no longer held as they were right after the load."""
+    def find_differing(self) -> int:
+        """Find the touched features that are no longer held as they were right after the load.
+
+        Returns:
+            How many there are.
+        """
         after = self._compared(self._believed("h.recorded_during @> :loaded_at"))
         now = self._compared(self._believed("upper_inf(h.recorded_during)"))
-        found = self._connection.execute(
-            text(
-                f"""
-                SELECT DISTINCT feature_id FROM (
-                    (({after}) EXCEPT ALL ({now})) UNION ALL (({now}) EXCEPT ALL ({after}))
-                ) d"""
-            ),
-            self._at,
+        self._run(
+            f"""
+            CREATE UNLOGGED TABLE {self._differing} AS
+            SELECT DISTINCT feature_id FROM (
+                (({after}) EXCEPT ALL ({now})) UNION ALL (({now}) EXCEPT ALL ({after}))
+            ) d"""
         )
-        return found.scalars().all()
+        return int(self._scalar(f"SELECT count(*) FROM {self._differing}"))
 
-    def publications_since(self, features: Sequence[int]) -> Sequence[Any]:
-        """Later publications that touched some features: load_id and undoes, oldest first."""
+    def publications_since_of_differing(self) -> Sequence[Any]:
+        """Later publications that touched these features: load_id and undoes, oldest first."""
         held, past = self._rewrite.held, self._rewrite.past
+        of_differing = f"JOIN {self._differing} d USING (feature_id)"
+        opened = " UNION ".join(
+            f"SELECT lower(h.recorded_during) FROM {held} h {of_differing} WHERE {which}"
+            for which in BY_INDEX.values()
+        )
         statement = f"""
             SELECT l.load_id, l.undoes FROM {SCHEMA}.loads l
             WHERE l.layer = :layer AND l.recorded_at IN (
-                SELECT lower(recorded_during) FROM {held} WHERE feature_id = ANY(:features)
-                UNION SELECT lower(recorded_during) FROM {past} WHERE feature_id = ANY(:features)
-                UNION SELECT upper(recorded_during) FROM {past} WHERE feature_id = ANY(:features)
+                {opened}
+                UNION SELECT lower(p.recorded_during) FROM {past} p {of_differing}
+                UNION SELECT upper(p.recorded_during) FROM {past} p {of_differing}
             ) AND l.recorded_at > :loaded_at
             ORDER BY l.recorded_at"""
-        parameters = {**self._at, "layer": self._layer.name, "features": list(features)}
+        parameters = {**self._at, "layer": self._layer.name}
         return self._connection.execute(text(statement), parameters).all()
 
     def restore(self, recorded_at: datetime) -> tuple[int, int]:
-        """Hold what was held before; how many versions were closed, and how many are held again."""
+        """Hold what was held before; how many versions were closed, and how many are held again.
+
+        What differs in nothing but the load that brought it is closed too: of a load that raised a
+        clearance, nothing must stay held.
+        """
         rewrite, before = self._rewrite, self._before
-        content = ("natural_key", "key_derived", *rewrite.attributes, "admin_code", "geom")
+        content = (
+            "natural_key",
+            "key_derived",
+            *rewrite.attributes,
+            "admin_code",
+            "load_id",
+            "geom",
+        )
         is_equal = (
             "b.feature_id = h.feature_id AND b.valid_during = h.valid_during AND "
             f"({', '.join(f'b.{c}' for c in content)}) IS NOT DISTINCT FROM "
@@ -285,7 +354,7 @@ class _Undoing:
 
     def clean_up(self) -> None:
         """Drop the tables of the undoing."""
-        self._run(f"DROP TABLE {self._before}")
+        self._run(f"DROP TABLE {self._before}, {self._differing}")
         self._rewrite.drop_changed()
 
     def _believed(self, when: str) -> str:

@@ -1,0 +1,131 @@
+"""Corners of the history: loads taken back, loaded again, purged, and raised in clearance."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, text
+
+from layers.access import Clearance
+from layers.claims import Claim
+from layers.errors import CannotPurge, CannotUndo
+from layers.purge import purge_load
+from layers.roles import Role
+from layers.system_tables import loads
+from layers.undo import undo_load
+from tests.support import City, parcel
+
+Y1990 = datetime(1990, 1, 1, tzinfo=UTC)
+Y2010 = datetime(2010, 1, 1, tzinfo=UTC)
+Y2015 = datetime(2015, 1, 1, tzinfo=UTC)
+
+
+def last_load(city: City, layer: str = "parcels") -> int:
+    with city.address.connect(Role.LOADER) as connection:
+        newest = select(func.max(loads.c.load_id)).where(loads.c.layer == layer)
+        return int(connection.execute(newest).scalar_one())
+
+
+def undo(city: City, number: int) -> int:
+    with city.address.connect(Role.LOADER) as connection:
+        undone = undo_load(connection, number)
+        connection.commit()
+    return undone.load_id
+
+
+def purge(city: City, number: int) -> None:
+    with city.address.connect(Role.LOADER) as connection:
+        purge_load(connection, number, "personal data")
+        connection.commit()
+
+
+def held(city: City, code: str) -> list[tuple[Any, ...]]:
+    with city.address.connect(Role.OWNER) as connection:
+        rows = connection.execute(
+            text(
+                "SELECT address, lower(valid_during), upper(valid_during), load_id, clearance "
+                "FROM city.parcels WHERE natural_key = :code ORDER BY 2"
+            ),
+            {"code": code},
+        ).all()
+    return [tuple(row) for row in rows]
+
+
+def test_a_feature_whose_load_was_undone_holds_again_from_its_own_date(city: City) -> None:
+    city.publish("parcels", [parcel("OWN", 114.1, 22.5, address="错", valid_from=Y1990)])
+    undo(city, last_load(city))
+
+    city.publish("parcels", [parcel("OWN", 114.1, 22.5, address="对", valid_from=Y1990)])
+
+    assert [("对", Y1990, None)] == [row[:3] for row in held(city, "OWN")]
+
+
+def test_a_load_is_not_purged_while_a_correction_holds_what_it_took_over(city: City) -> None:
+    silent = {"address": ((1, 1),)}
+    city.publish("parcels", [parcel("TAKEN", 114.11, 22.5, address="canary", valid_from=Y2010)])
+    first = last_load(city)
+    claim = Claim(is_correction=True, silent=silent)
+    city.publish("parcels", [parcel("TAKEN", 114.12, 22.5)], claim=claim)
+    second = last_load(city)
+    assert [("canary", second)] == [(row[0], row[3]) for row in held(city, "TAKEN")]
+
+    with pytest.raises(CannotPurge, match=str(second)):
+        purge(city, first)
+
+
+def test_a_load_is_purged_under_later_loads_that_knew_nothing_of_it(city: City) -> None:
+    city.publish("parcels", [parcel("LATER", 114.13, 22.5, address="canary")])
+    first = last_load(city)
+    undo(city, first)
+    city.publish("parcels", [parcel("LATER", 114.13, 22.5, address="一")])
+    city.publish("parcels", [parcel("LATER", 114.13, 22.5, address="二")])
+
+    purge(city, first)
+
+    assert ["一", "二"] == [row[0] for row in held(city, "LATER")]
+
+
+def test_the_undoing_of_a_purged_load_cannot_be_undone(city: City) -> None:
+    city.publish("parcels", [parcel("GONE", 114.14, 22.5, address="一")], valid_from=Y2010)
+    city.publish("parcels", [parcel("GONE", 114.14, 22.5, address="canary")], valid_from=Y2015)
+    second = last_load(city)
+    undoing = undo(city, second)
+    purge(city, second)
+    before = held(city, "GONE")
+
+    with pytest.raises(CannotUndo, match="purged"):
+        undo(city, undoing)
+
+    assert before == held(city, "GONE")
+
+
+def test_a_correction_that_only_raised_a_clearance_is_undone_once(city: City) -> None:
+    city.publish("parcels", [parcel("RAISED", 114.15, 22.5)], valid_from=Y2010)
+    first = last_load(city)
+    raised = parcel("RAISED", 114.15, 22.5, clearance=Clearance.GOVERNMENT)
+    city.publish("parcels", [raised], claim=Claim(is_correction=True))
+    second = last_load(city)
+
+    undo(city, second)
+
+    assert [(first, 2)] == [row[3:] for row in held(city, "RAISED")]
+    with pytest.raises(CannotUndo, match="undone already"):
+        undo(city, second)
+    purge(city, second)
+
+
+def test_only_later_loads_that_still_count_stand_in_the_way(city: City) -> None:
+    city.publish("parcels", [parcel("WAY", 114.16, 22.5, address="一")])
+    first = last_load(city)
+    undo(city, undo(city, first))
+    city.publish("parcels", [parcel("WAY", 114.16, 22.5, address="二")])
+    undo(city, last_load(city))
+    city.publish("parcels", [parcel("WAY", 114.16, 22.5, address="三")])
+    last = last_load(city)
+
+    with pytest.raises(CannotUndo, match="undo the later ones first") as refused:
+        undo(city, first)
+
+    assert (last,) == refused.value.loads
