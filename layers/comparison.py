@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from layers.claims import Claim
+from layers.base import Layer
+from layers.claims import Claim, RowRange
 from layers.rewrite import BY_INDEX, Rewrite
 from layers.tables import STAGING_SCHEMA
 
@@ -21,9 +22,15 @@ class Comparison:
     """
 
     def __init__(
-        self, rewrite: Rewrite, staged: str, claim: Claim, parameters: Mapping[str, Any]
+        self,
+        rewrite: Rewrite,
+        layer: Layer,
+        staged: str,
+        claim: Claim,
+        parameters: Mapping[str, Any],
     ) -> None:
         self._rewrite = rewrite
+        self._layer = layer
         self._staged = staged
         self._claim = claim
         self._parameters = dict(parameters)
@@ -70,11 +77,31 @@ class Comparison:
         ranges = self._claim.silent.get(name, ())
         if not ranges:
             return f"s.{name}"
-        # Numbers of rows are ours.
-        is_silent = " OR ".join(
-            f"s.row_number BETWEEN {first:d} AND {last:d}" for first, last in ranges
+        return f"CASE WHEN {_is_among(ranges)} THEN {replaced}.{name} ELSE s.{name} END"
+
+    def _clearance(self, known: str, when: str = "true") -> str:
+        """The clearance of a row: what is known of its feature where it does not say its class.
+
+        A row of no class is restricted, but one that is silent of it leaves the class that is held.
+        One whose geometry came from its end nodes keeps the level that it got with theirs.
+
+        Args:
+            known: The clearance of the feature, in SQL.
+            when: Whether the row is laid upon a version from which it takes its class, in SQL.
+        """
+        rule, ends = self._layer.row_clearance, self._layer.end_nodes
+        ranges = (
+            self._claim.silent.get(self._layer.attribute[rule.attribute].column) if rule else ()
         )
-        return f"CASE WHEN {is_silent} THEN {replaced}.{name} ELSE s.{name} END"
+        if not ranges:
+            return "s.clearance"
+        conditions = [_is_among(ranges), when]
+        if ends is not None:
+            conditions += [
+                f"s.{self._layer.attribute[end].column} IS NULL" for end in (ends.start, ends.end)
+            ]
+        is_known = " AND ".join(f"({condition})" for condition in conditions)
+        return f"CASE WHEN {is_known} THEN {known} ELSE s.clearance END"
 
     def join_replaced(self) -> str:
         """JOIN of ``b``, the last version closed for the change ``c``, where one is asked for."""
@@ -91,17 +118,19 @@ class Comparison:
         compared = [*self._rewrite.attributes, "geom"]
         said = ", ".join(self.value(name, "h") for name in compared)
         held = ", ".join(f"h.{name}" for name in compared)
-        return f"(({said}) IS DISTINCT FROM ({held}) OR s.clearance > h.clearance)"
+        raises = f"{self._clearance('h.clearance')} > h.clearance"
+        return f"(({said}) IS DISTINCT FROM ({held}) OR {raises})"
 
     def _differing(self) -> str:
+        clearance = self._clearance("h.clearance")
         # Equal, but said to be true since before the open version begins.
         begins_earlier = (
             "(:is_dated AND s.valid_from IS NULL AND lower(h.valid_during) > :valid_from)"
         )
         return f"""
             INSERT INTO {self._changed}
-            SELECT s.row_number, h.feature_id, greatest(s.clearance, h.clearance),
-                   s.clearance > h.clearance,
+            SELECT s.row_number, h.feature_id, greatest({clearance}, h.clearance),
+                   {clearance} > h.clearance,
                    tstzrange(:valid_from, NULL), tstzrange(:valid_from, NULL)
             FROM {self._staged} s JOIN {self._held} h USING (natural_key)
             WHERE {_OPEN.format("h")} AND ({self._differs()} OR {begins_earlier})"""
@@ -146,6 +175,11 @@ class Comparison:
             "CASE WHEN :is_dated THEN :valid_from "
             "ELSE coalesce(s.valid_from, k.began, :recorded_at) END"
         )
+        # Without an end the period reaches the open version, and the row takes its class from it.
+        clearance = self._clearance(
+            "k.clearance",
+            "k.began IS NOT NULL AND CAST(:valid_to AS timestamptz) IS NULL",
+        )
         # The row's own date moves the beginning of the version, forward too.
         cleared_from = f"CASE WHEN :is_dated THEN :valid_from ELSE least({since}, k.began) END"
         is_held = " OR ".join(
@@ -158,8 +192,8 @@ class Comparison:
         return f"""
             INSERT INTO {self._changed}
             SELECT c.* FROM (
-                SELECT s.row_number, k.feature_id, greatest(s.clearance, k.clearance) AS clearance,
-                       s.clearance > k.clearance AS raises,
+                SELECT s.row_number, k.feature_id, greatest({clearance}, k.clearance) AS clearance,
+                       {clearance} > k.clearance AS raises,
                        tstzrange({cleared_from}, :valid_to) AS cleared,
                        tstzrange({since}, :valid_to) AS asserted
                 FROM {self._staged} s
@@ -172,3 +206,8 @@ class Comparison:
 
     def _run(self, statement: str) -> None:
         self._rewrite.run(statement, self._parameters)
+
+
+def _is_among(ranges: Sequence[RowRange]) -> str:
+    """Whether a staged row ``s`` is in one of some ranges; numbers of rows are ours."""
+    return " OR ".join(f"s.row_number BETWEEN {first:d} AND {last:d}" for first, last in ranges)

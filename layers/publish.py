@@ -160,7 +160,7 @@ class _Work:
             "load_id": load_id,
             **_period(claim, recorded_at),
         }
-        self.comparison = Comparison(rewrite, self._staged, claim, self.parameters)
+        self.comparison = Comparison(rewrite, layer, self._staged, claim, self.parameters)
 
     def count_staged(self, filled: Sequence[Clearance]) -> int:
         """How many rows are staged besides those of filled drafts."""

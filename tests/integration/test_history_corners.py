@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +14,11 @@ from layers.access import Clearance
 from layers.claims import Claim
 from layers.errors import CannotPurge, CannotUndo
 from layers.purge import purge_load
+from layers.registry import get_layer
 from layers.roles import Role
 from layers.system_tables import loads
 from layers.undo import undo_load
+from loaders import LoadOptions, load
 from tests.support import City, parcel
 
 Y1990 = datetime(1990, 1, 1, tzinfo=UTC)
@@ -129,3 +133,31 @@ def test_only_later_loads_that_still_count_stand_in_the_way(city: City) -> None:
         undo(city, first)
 
     assert (last,) == refused.value.loads
+
+
+@pytest.mark.parametrize("is_correction", [False, True])
+def test_a_file_without_the_class_of_pipes_leaves_their_clearance(
+    city: City, tmp_path: Path, is_correction: bool
+) -> None:
+    code = f"Q{is_correction:d}"
+    line = '"LINESTRING(114.1 22.5,114.1 22.51)"'
+    full, part, new = (tmp_path / f"{name}.csv" for name in ("full", "part", "new"))
+    full.write_text(f"管线编号,管类,管径,wkt\n{code},JS,300,{line}\n", encoding="utf-8")
+    part.write_text(f"管线编号,管径,wkt\n{code},400,{line}\n", encoding="utf-8")
+    new.write_text(f"管线编号,管径,wkt\n{code}N,400,{line}\n", encoding="utf-8")
+    options = LoadOptions(city=city.settings.city.frame(), crs="EPSG:4490")
+    corrected = replace(options, is_correction=is_correction)
+
+    with city.address.connect_loader() as connections:
+        for path, how in ((full, options), (part, corrected), (new, corrected)):
+            load(connections, get_layer("pipelines"), [path], how)
+
+    with city.address.connect(Role.OWNER) as connection:
+        rows = connection.execute(
+            text(
+                "SELECT natural_key, kind, diameter_mm, clearance FROM city.pipelines "
+                "WHERE upper_inf(valid_during) AND starts_with(natural_key, :code) ORDER BY 1"
+            ),
+            {"code": code},
+        ).all()
+    assert [(code, "JS", 400, 2), (f"{code}N", None, 400, 3)] == [tuple(row) for row in rows]
