@@ -202,8 +202,9 @@ def _changes(
 ) -> Iterator[FeatureChange]:
     """Pairs of versions ``o`` (before) and ``n`` (after) that a WITH clause makes."""
     names = [attribute.name for attribute in layer.attributes]
+    # What stands beside the attributes bears names that no attribute may have.
     sides = ", ".join(
-        f"{side}.feature_id AS {side}_id, {side}.natural_key AS {side}_key, "
+        f"{side}.feature_id AS {side}_feature_id, {side}.natural_key AS {side}_natural_key, "
         f"lower({side}.valid_during) AS {side}_began, upper({side}.valid_during) AS {side}_ended, "
         f"ST_AsGeoJSON({side}.geom, {COORDINATE_DECIMALS}, 0) AS {side}_geometry"
         + "".join(f", {side}.{a.column} AS {side}_{a.name}" for a in layer.attributes)
@@ -227,8 +228,8 @@ def _changes(
 
 
 def _change(names: list[str], row: Mapping[Any, Any]) -> FeatureChange:
-    before = None if row["o_id"] is None else {name: row[f"o_{name}"] for name in names}
-    after = None if row["n_id"] is None else {name: row[f"n_{name}"] for name in names}
+    before = None if row["o_feature_id"] is None else {name: row[f"o_{name}"] for name in names}
+    after = None if row["n_feature_id"] is None else {name: row[f"n_{name}"] for name in names}
     side = "o" if after is None else "n"
     changed: tuple[str, ...] = ()
     if before is not None and after is not None:
@@ -240,8 +241,8 @@ def _change(names: list[str], row: Mapping[Any, Any]) -> FeatureChange:
     elif after is None:
         kind = Kind.VANISHED
     return FeatureChange(
-        feature_id=row[f"{side}_id"],
-        natural_key=row[f"{side}_key"],
+        feature_id=row[f"{side}_feature_id"],
+        natural_key=row[f"{side}_natural_key"],
         kind=kind,
         changed=changed or (("valid_during",) if kind is Kind.CHANGED else ()),
         moved_m=row["moved_m"] if kind is Kind.CHANGED else None,

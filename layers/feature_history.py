@@ -25,6 +25,9 @@ from layers.versions import readable, readable_past
 
 MAX_VERSIONS = 10_000
 
+_SUPERSEDED = "_superseded"
+"""No attribute may have this name: theirs begin with a letter."""
+
 
 class StepKind(StrEnum):
     """What a step did to a feature."""
@@ -81,8 +84,8 @@ class Step:
 def select_versions(layer: Layer, level: Clearance, feature_id: int) -> CompoundSelect[Any]:
     """All versions of a feature that a level may read, held and past, of any instant.
 
-    Rows: the attributes, admin_code, ``began``, ``ended``, ``recorded``, ``superseded`` (null where
-    it is held) and ``geometry`` (GeoJSON text).
+    Rows: the attributes, admin_code, ``began``, ``ended``, ``recorded``, ``_superseded`` (null
+    where it is held) and ``geometry`` (GeoJSON text).
     """
     branches = []
     for view in (readable(layer, level), readable_past(layer, level)):
@@ -92,7 +95,7 @@ def select_versions(layer: Layer, level: Clearance, feature_id: int) -> Compound
             func.lower(view.c.valid_during).label("began"),
             func.upper(view.c.valid_during).label("ended"),
             func.lower(view.c.recorded_during).label("recorded"),
-            func.upper(view.c.recorded_during).label("superseded"),
+            func.upper(view.c.recorded_during).label(_SUPERSEDED),
             func.ST_AsGeoJSON(view.c.geom, COORDINATE_DECIMALS, 0).label("geometry"),
         ]
         is_it = view.c.feature_id == bindparam("id", feature_id, BigInteger)
@@ -110,7 +113,7 @@ def steps_of(versions: Sequence[Mapping[Any, Any]], plane_srid: int) -> list[Ste
         plane_srid: EPSG code of the plane system in which distances are measured.
     """
     instants = {row["recorded"] for row in versions}
-    instants |= {row["superseded"] for row in versions if row["superseded"] is not None}
+    instants |= {row[_SUPERSEDED] for row in versions if row[_SUPERSEDED] is not None}
     steps: list[Step] = []
     before: list[Period] = []
     for instant in sorted(instants):
@@ -121,7 +124,7 @@ def steps_of(versions: Sequence[Mapping[Any, Any]], plane_srid: int) -> list[Ste
     return steps
 
 
-_TIMES = frozenset({"began", "ended", "recorded", "superseded", "geometry"})
+_TIMES = frozenset({"began", "ended", "recorded", _SUPERSEDED, "geometry"})
 
 
 def _timeline(versions: Sequence[Mapping[Any, Any]], instant: datetime) -> list[Period]:
@@ -133,7 +136,7 @@ def _timeline(versions: Sequence[Mapping[Any, Any]], instant: datetime) -> list[
             row["geometry"],
         )
         for row in versions
-        if row["recorded"] <= instant and (row["superseded"] is None or instant < row["superseded"])
+        if row["recorded"] <= instant and (row[_SUPERSEDED] is None or instant < row[_SUPERSEDED])
     ]
     merged: list[Period] = []
     for period in sorted(believed, key=lambda one: one.start):

@@ -37,7 +37,7 @@ from loaders.staging import drop_leftovers
 
 app = typer.Typer(help="The history of loads.", no_args_is_help=True)
 
-LoadNumber = Annotated[int, typer.Argument(help="Number of the load", min=1)]
+LoadNumber = Annotated[int, typer.Argument(help="Number of the load", min=1, max=2**63 - 1)]
 DiffFile = Annotated[
     Path | None, typer.Option("--geojson", help="Write the changed features to this file")
 ]
@@ -164,7 +164,7 @@ def purge(
 def _state(connection: Connection, layer: Layer, text: str, *, as_known_then: bool) -> State:
     """The state that an argument of ``diff`` names."""
     if text.isdecimal():
-        load = published_load(connection, int(text))
+        load = published_load(connection, min(int(text), 2**63 - 1))
         if load.layer != layer.name:
             raise InvalidParameter("load", text, f"is a load of {load.layer}, not of {layer.name}")
         return State(load.recorded_at, load.recorded_at)

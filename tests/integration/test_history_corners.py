@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select, text
+from starlette.testclient import TestClient
 
+from geoservice.theme_loading import connect_knowing_themes, load_theme
 from layers.access import Clearance
+from layers.changes import changes_of_load
 from layers.claims import Claim
 from layers.errors import CannotPurge, CannotUndo
 from layers.purge import purge_load
@@ -19,6 +22,8 @@ from layers.roles import Role
 from layers.system_tables import loads
 from layers.undo import undo_load
 from loaders import LoadOptions, load
+from loaders.themes import ThemeRequest
+from tests.conftest import KeyMaker
 from tests.support import City, parcel
 
 Y1990 = datetime(1990, 1, 1, tzinfo=UTC)
@@ -161,3 +166,23 @@ def test_a_file_without_the_class_of_pipes_leaves_their_clearance(
             {"code": code},
         ).all()
     assert [(code, "JS", 400, 2), (f"{code}N", None, 400, 3)] == [tuple(row) for row in rows]
+
+
+def test_a_theme_may_have_columns_that_are_called_like_ours(
+    city: City, client: TestClient, headers_of: KeyMaker, tmp_path: Path
+) -> None:
+    table = tmp_path / "masts.csv"
+    table.write_text("id,key,superseded,lon,lat\n7,,x,114.1,22.5\n", encoding="utf-8")
+    options = LoadOptions(city=city.settings.city.frame(), crs="EPSG:4490")
+    load_theme(city.address, ThemeRequest("masts"), [table], options)
+    number = last_load(city, "masts")
+
+    with connect_knowing_themes(city.address) as connection:
+        row = connection.execute(select(loads).where(loads.c.load_id == number)).one()
+        (change,) = changes_of_load(connection, get_layer("masts"), row, plane_srid=4547)
+    path = f"/collections/masts/items/{change.feature_id}/history"
+    history = client.get(path, headers=headers_of(Clearance.RESTRICTED)).json()
+
+    assert {"id": "7", "key": None, "superseded": "x"} == change.after
+    (period,) = history["steps"][0]["timeline"]
+    assert {"id": "7", "key": None, "superseded": "x", "admin_code": None} == period["properties"]
