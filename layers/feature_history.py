@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,12 @@ from layers.features import COORDINATE_DECIMALS
 from layers.versions import readable, readable_past
 
 MAX_VERSIONS = 10_000
+MAX_STEPS = 1_000
+MAX_PERIODS = 10_000
+"""Of the timelines of all steps that are shown: each may hold as many as there were changes."""
+
+_MAX_LOOKS = 5_000_000
+"""How often a version may be looked at for the timelines of one feature."""
 
 _SUPERSEDED = "_superseded"
 """No attribute may have this name: theirs begin with a letter."""
@@ -105,8 +112,8 @@ def select_versions(layer: Layer, level: Clearance, feature_id: int) -> Compound
     return union_all(*branches).limit(MAX_VERSIONS)
 
 
-def steps_of(versions: Sequence[Mapping[Any, Any]], plane_srid: int) -> list[Step]:
-    """The steps that versions show, oldest first.
+def steps_of(versions: Sequence[Mapping[Any, Any]], plane_srid: int) -> tuple[Sequence[Step], bool]:
+    """The newest steps that versions show, oldest first, and whether there may be earlier ones.
 
     Args:
         versions: Rows of ``select_versions``.
@@ -114,14 +121,20 @@ def steps_of(versions: Sequence[Mapping[Any, Any]], plane_srid: int) -> list[Ste
     """
     instants = {row["recorded"] for row in versions}
     instants |= {row[_SUPERSEDED] for row in versions if row[_SUPERSEDED] is not None}
+    newest_first = sorted(instants, reverse=True)
+    looked_at = newest_first[: max(1, _MAX_LOOKS // len(versions))]
     steps: list[Step] = []
-    before: list[Period] = []
-    for instant in sorted(instants):
-        now = _timeline(versions, instant)
+    periods = 0
+    now = _timeline(versions, looked_at[0])
+    for instant, earlier in zip_longest(looked_at, newest_first[1 : len(looked_at) + 1]):
+        before = _timeline(versions, earlier) if earlier is not None else []
         if now != before:
+            periods += len(now)
+            if steps and (len(steps) == MAX_STEPS or periods > MAX_PERIODS):
+                return steps[::-1], True
             steps.append(_step(instant, before, now, plane_srid))
-        before = now
-    return steps
+        now = before
+    return steps[::-1], len(looked_at) < len(newest_first)
 
 
 _TIMES = frozenset({"began", "ended", "recorded", _SUPERSEDED, "geometry"})

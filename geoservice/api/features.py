@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from geoservice.api.answers import GEOJSON, base_url, cache_control, json_response
@@ -116,7 +117,10 @@ async def history(
     layer: str,
     feature_id: Annotated[int, Path(ge=1, lt=2**53)],
 ) -> Response:
-    """What was believed of a feature after each step, and what each step changed."""
+    """What was believed of a feature after each step, and what each step changed.
+
+    Of a feature that changed very often, the newest steps; ``earlier_left_out`` says so.
+    """
     found = get_layer(layer, access.level)
     async with database.read(access) as connection:
         statement = select_versions(found, access.level, feature_id)
@@ -124,11 +128,14 @@ async def history(
     if not versions:
         raise FeatureNotFound(layer, feature_id)
     here = f"{base_url(request)}/collections/{layer}/items/{feature_id}"
+    # In a thread: of a feature that changed daily for years this takes a while.
+    steps, is_cut = await run_in_threadpool(steps_of, versions, settings.city.plane_srid)
     return json_response(
         {
             "feature_id": feature_id,
             "layer": layer,
-            "steps": [_step(one) for one in steps_of(versions, settings.city.plane_srid)],
+            "earlier_left_out": is_cut,
+            "steps": [_step(one) for one in steps],
             "links": [
                 _link(str(request.url), "self", "application/json"),
                 _link(here, "latest-version"),

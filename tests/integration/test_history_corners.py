@@ -16,6 +16,7 @@ from layers.access import Clearance
 from layers.changes import changes_of_load
 from layers.claims import Claim
 from layers.errors import CannotPurge, CannotUndo
+from layers.feature_history import MAX_PERIODS
 from layers.purge import purge_load
 from layers.registry import get_layer
 from layers.roles import Role
@@ -186,3 +187,47 @@ def test_a_theme_may_have_columns_that_are_called_like_ours(
     assert {"id": "7", "key": None, "superseded": "x"} == change.after
     (period,) = history["steps"][0]["timeline"]
     assert {"id": "7", "key": None, "superseded": "x", "admin_code": None} == period["properties"]
+
+
+def test_the_history_of_a_feature_that_changed_very_often_is_bounded(
+    city: City, client: TestClient
+) -> None:
+    city.publish("parcels", [parcel("OFTEN", 114.17, 22.5)], valid_from=Y1990)
+    with city.address.connect(Role.OWNER) as connection:
+        feature_id = connection.execute(text(_CHANGED_DAILY), {"days": 400}).scalar_one()
+        connection.commit()
+
+    history = client.get(f"/collections/parcels/items/{feature_id}/history").json()
+
+    assert history["earlier_left_out"]
+    assert "399" == history["steps"][-1]["timeline"][-1]["properties"]["address"]
+    assert "changed" == history["steps"][0]["change"]
+    assert sum(len(step["timeline"]) for step in history["steps"]) <= MAX_PERIODS
+
+
+_CHANGED_DAILY = """
+    WITH f AS (SELECT * FROM city.parcels WHERE natural_key = 'OFTEN'),
+    days AS (
+        SELECT n, timestamptz '2020-01-01' + n * interval '1 day' AS began,
+               timestamptz '2020-01-02' + n * interval '1 day' AS ended
+        FROM generate_series(0, :days - 1) n
+    ),
+    past AS (
+        INSERT INTO city.parcels_past (feature_id, natural_key, key_derived, code, address,
+            clearance, load_id, valid_during, recorded_during, geom)
+        SELECT feature_id, natural_key, key_derived, code, n::text, clearance, load_id,
+            tstzrange(began, NULL), tstzrange(began, ended), geom
+        FROM f, days WHERE n < :days - 1
+    ),
+    held AS (
+        INSERT INTO city.parcels (feature_id, natural_key, key_derived, code, address,
+            clearance, load_id, valid_during, recorded_during, geom)
+        SELECT feature_id, natural_key, key_derived, code, n::text, clearance, load_id,
+            tstzrange(began, ended), tstzrange(ended, NULL), geom
+        FROM f, days WHERE n < :days - 1
+    )
+    UPDATE city.parcels p SET address = (:days - 1)::text,
+        valid_during = tstzrange(d.began, NULL), recorded_during = tstzrange(d.began, NULL)
+    FROM days d WHERE d.n = :days - 1 AND p.natural_key = 'OFTEN'
+    RETURNING p.feature_id"""
+"""What daily changes leave of a feature, written as they would have been."""
