@@ -29,7 +29,7 @@ class Tombstone:
     Attributes:
         versions: How many versions were deleted.
         rejected: How many rows of quarantine were.
-        digest: SHA-256 over the text of the versions in the order of features and times.
+        digest: SHA-256 over the sorted SHA-256 of the texts of the versions.
         reason: Why, as the operator said.
         purged_at: When.
     """
@@ -75,15 +75,19 @@ def purge_load(connection: Connection, load_id: int, reason: str) -> Tombstone:
     past = qualified_past(layer)
     digest, versions = connection.execute(
         text(
-            f"SELECT encode(sha256(convert_to(coalesce(string_agg(v.line, E'\\n' ORDER BY v.line), "
-            f"''), 'UTF8')), 'hex'), count(*) "
-            f"FROM (SELECT CAST(p AS text) AS line FROM {past} p WHERE load_id = :load_id) v"
+            # Of digests, as the texts themselves may be more than one value can hold.
+            "SELECT encode(sha256(coalesce(string_agg(v.digest, '' ORDER BY v.digest), '')), "
+            "'hex'), count(*) FROM (SELECT sha256(convert_to(CAST(p AS text), 'UTF8')) AS digest "
+            f"FROM {past} p WHERE load_id = :load_id) v"
         ),
         {"load_id": load_id},
     ).one()
     connection.execute(text(f"DELETE FROM {past} WHERE load_id = :load_id"), {"load_id": load_id})
     rejected = connection.execute(
-        quarantine.delete().where(quarantine.c.load_id == load_id)
+        quarantine.delete().where(
+            # Rows that were mended and brought by this load are its originals.
+            (quarantine.c.load_id == load_id) | (quarantine.c.released_by == load_id)
+        )
     ).rowcount
     connection.execute(findings.delete().where(findings.c.load_id == load_id))
     connection.execute(staged_digests.delete().where(staged_digests.c.load_id == load_id))

@@ -18,7 +18,8 @@ from layers.errors import InvalidParameter, NotYetSettled
 SETTLED = """
     SELECT statement_timestamp() < :as_recorded AS is_ahead,
            coalesce(bool_or(
-               CAST(objid AS bigint) <= extract(epoch FROM CAST(:as_recorded AS timestamptz))
+               mod(CAST(objid AS bigint) + 2147483648, 4294967296)
+                   <= extract(epoch FROM CAST(:as_recorded AS timestamptz))
            ), false) AS is_open
     FROM pg_locks
     WHERE locktype = 'advisory' AND objsubid = 2
@@ -35,7 +36,8 @@ def mark_publication(connection: Connection, layer_name: str) -> None:
     connection.execute(
         text(
             "SELECT pg_advisory_xact_lock(hashtext('publishing ' || CAST(:layer AS text)), "
-            "CAST(floor(extract(epoch FROM clock_timestamp())) AS integer))"
+            # A key is a signed integer, which ends in 2038 unless it begins below zero.
+            "CAST(floor(extract(epoch FROM clock_timestamp())) - 2147483648 AS integer))"
         ),
         {"layer": layer_name},
     )

@@ -191,9 +191,10 @@ def _refuse_dangling(work: _Undoing, layer: Layer, load_id: int) -> None:
     for other in _referring(layer):
         count, example = work.references_to_gone(other)
         if count:
+            such_as = f", such as {example}" if example is not None else ""
             reason = (
                 f"{count} features of {other.name} end at features of {layer.name} that would be "
-                f"gone, such as {example}; undo their load first"
+                f"gone{such_as}; undo their load first"
             )
             raise CannotUndo(load_id, reason)
 
@@ -330,7 +331,10 @@ class _Undoing:
         return closed, restored
 
     def references_to_gone(self, other: Layer) -> tuple[int, str | None]:
-        """How many features of another layer end at touched features that are held no more."""
+        """How many features of another layer end at touched features that are held no more.
+
+        The example is of no higher clearance than that layer: who may undo need not see the others.
+        """
         ends = other.end_nodes
         assert ends is not None  # noqa: S101  # for mypy: only referring layers come here
         row = self._connection.execute(
@@ -344,11 +348,13 @@ class _Undoing:
                                         AND upper_inf(h.valid_during))
                       AND upper_inf(p.valid_during)
                 )
-                SELECT count(*), min(o.natural_key) FROM {qualified(other)} o
+                SELECT count(*), min(o.natural_key) FILTER (WHERE o.clearance <= :level)
+                FROM {qualified(other)} o
                 WHERE upper_inf(o.valid_during)
                   AND (o.{ends.start} IN (SELECT natural_key FROM gone)
                        OR o.{ends.end} IN (SELECT natural_key FROM gone))"""
-            )
+            ),
+            {"level": int(other.clearance)},
         ).one()
         return row[0], row[1]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, insert, select, text
 from starlette.testclient import TestClient
 
 from geoservice.theme_loading import connect_knowing_themes, load_theme
@@ -18,14 +18,15 @@ from layers.claims import Claim
 from layers.errors import CannotPurge, CannotUndo
 from layers.feature_history import MAX_PERIODS
 from layers.purge import purge_load
+from layers.recorded import SETTLED
 from layers.registry import get_layer
 from layers.roles import Role
-from layers.system_tables import loads
+from layers.system_tables import loads, quarantine
 from layers.undo import undo_load
 from loaders import LoadOptions, load
 from loaders.themes import ThemeRequest
 from tests.conftest import KeyMaker
-from tests.support import City, parcel
+from tests.support import City, parcel, pipe
 
 Y1990 = datetime(1990, 1, 1, tzinfo=UTC)
 Y2010 = datetime(2010, 1, 1, tzinfo=UTC)
@@ -203,6 +204,55 @@ def test_the_history_of_a_feature_that_changed_very_often_is_bounded(
     assert "399" == history["steps"][-1]["timeline"][-1]["properties"]["address"]
     assert "changed" == history["steps"][0]["change"]
     assert sum(len(step["timeline"]) for step in history["steps"]) <= MAX_PERIODS
+
+
+def test_a_refused_undoing_names_no_hidden_feature(city: City) -> None:
+    for code, x in (("H1", 114.2), ("H2", 114.21)):
+        node = {"code": code, "kind": "JS", "category": "JS", "clearance": 2}
+        city.publish("pipeline_nodes", [{**node, "wkt": f"POINT Z ({x} 22.5 1)"}])
+    number = last_load(city, "pipeline_nodes")
+    hidden = pipe("canary", "RQ", (114.2, 22.5, 1), (114.21, 22.5, 1))
+    city.publish("pipelines", [{**hidden, "start_node": "H1", "end_node": "H2"}])
+    assert hidden["clearance"] == Clearance.RESTRICTED
+
+    with pytest.raises(CannotUndo, match="1 features of pipelines end at") as refused:
+        undo(city, number)
+
+    assert "canary" not in str(refused.value)
+
+
+def test_a_purge_takes_the_originals_of_mended_rows_along(city: City) -> None:
+    city.publish("parcels", [parcel("FIRST", 114.18, 22.5)])
+    first = last_load(city)
+    city.publish("parcels", [parcel("MENDED", 114.19, 22.5)])
+    second = last_load(city)
+    row = {"load_id": first, "row_number": 1, "reasons": ["bad"], "clearance": 0}
+    with city.address.connect(Role.LOADER) as connection:
+        mended = {**row, "original": {"name": "canary"}, "released_by": second}
+        connection.execute(insert(quarantine).values(mended))
+        connection.commit()
+    undo(city, second)
+
+    purge(city, second)
+
+    with city.address.connect(Role.LOADER) as connection:
+        left = select(func.count()).where(quarantine.c.load_id == first)
+        assert 0 == connection.execute(left).scalar_one()
+
+
+def test_publications_are_marked_after_2038(city: City) -> None:
+    mark = "SELECT pg_advisory_xact_lock(hashtext('publishing later'), CAST(:second AS integer))"
+    second = datetime(2040, 1, 1, tzinfo=UTC).timestamp()
+    with city.address.connect(Role.LOADER) as connection:
+        connection.execute(text(mark), {"second": second - 2**31})
+        asked = [
+            connection.execute(
+                text(SETTLED), {"layer": "later", "as_recorded": datetime(year, 1, 1, tzinfo=UTC)}
+            ).one()
+            for year in (2039, 2041)
+        ]
+
+    assert [False, True] == [row.is_open for row in asked]
 
 
 _CHANGED_DAILY = """
