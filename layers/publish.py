@@ -20,7 +20,7 @@ from layers.base import Layer
 from layers.claims import Claim
 from layers.comparison import Comparison
 from layers.drafts import Apart, adopt_draft, draft_name, fill_drafts
-from layers.rewrite import Rewrite, lock_layer, take_instant
+from layers.rewrite import BY_INDEX, Rewrite, lock_layer, take_instant
 from layers.tables import FEATURE_ID_SEQUENCE, SCHEMA, STAGING_SCHEMA, row_clearances
 from layers.themes import require_current
 
@@ -210,17 +210,18 @@ class _Work:
     def insert_new(self, filled: Sequence[Clearance]) -> int:
         """Insert the features that are not known, besides those of filled drafts."""
         held, past, changed = self.rewrite.held, self.rewrite.past, self.rewrite.changed
-        is_known = (
-            f"EXISTS (SELECT FROM {held} h WHERE h.natural_key = s.natural_key)"
-            f" OR EXISTS (SELECT FROM {past} p WHERE p.natural_key = s.natural_key)"
-            if self.claim.is_correction
-            else f"EXISTS (SELECT FROM {held} h WHERE h.natural_key = s.natural_key"
-            " AND upper_inf(h.valid_during))"
-        )
+        # Each of the two kinds of held versions has its own index by key.
+        known = [f"{held} h WHERE h.natural_key = s.natural_key AND {BY_INDEX['open']}"]
+        if self.claim.is_correction:
+            known += [
+                f"{held} h WHERE h.natural_key = s.natural_key AND {BY_INDEX['ended']}",
+                f"{past} p WHERE p.natural_key = s.natural_key",
+            ]
+        is_new = " AND ".join(f"NOT EXISTS (SELECT FROM {branch})" for branch in known)
         return self._run(
             f"""
             INSERT INTO {held} ({self.rewrite.column_list}) {self._new_rows()}
-            WHERE {_IS_LEFT} AND NOT ({is_known})
+            WHERE {_IS_LEFT} AND {is_new}
               AND NOT EXISTS (SELECT FROM {changed} c WHERE c.row_number = s.row_number)""",
             _without(filled),
         )
