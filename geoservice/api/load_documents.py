@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from geoservice.loads.preview import Preview, shows_keys, visible_reasons
+from geoservice.loads.preview import Preview, may_quote, shows_keys
 from layers.access import Clearance
 from layers.base import Layer
 from layers.load_jobs import ENDED, WISHES, JobState, Wish
@@ -66,6 +66,9 @@ def _links(job: Mapping[str, Any], address: str) -> dict[str, str]:
     return links
 
 
+_NOT_TOLD = ("findings", "finding_count", "examples", "load_id")
+
+
 def _report(
     report: Mapping[str, Any] | None, layer: Layer, level: Clearance
 ) -> dict[str, Any] | None:
@@ -74,24 +77,23 @@ def _report(
         return None
     findings = report["findings"]
     seen = [found for found in findings if found["clearance"] <= level]
-    told = {k: v for k, v in report.items() if k not in ("findings", "examples", "load_id")}
+    told = {k: v for k, v in report.items() if k not in _NOT_TOLD}
     return {
         **told,
         "findings": [_finding(found, layer, level) for found in seen],
         "findings_withheld": len(findings) - len(seen),
-        "findings_complete": len(findings) >= sum(report["reasons"].values()),
+        "findings_complete": len(findings) >= report["finding_count"],
     }
 
 
 def _finding(found: Mapping[str, Any], layer: Layer, level: Clearance) -> dict[str, Any]:
+    is_told = may_quote(layer, level, found["details"].get("column"))
     return {
+        "rule": found["rule"],
         "row": found["row"],
         "key": found["key"] if shows_keys(layer, level) else None,
         "severity": found["severity"],
-        "sentence": {
-            language: visible_reasons(layer, level, [sentence])[0]
-            for language, sentence in found["sentence"].items()
-        },
+        "sentence": found["sentence"] if is_told else found["title"],
         "place": found["place"],
     }
 

@@ -6,7 +6,7 @@ Both are taken from the staging tables of the dry run, as the loader role, befor
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,12 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, text
 
 from geoservice.loads.preview import PreviewRow, write_preview
-from geoservice.loads.rejected_shapes import RejectedShapes
+from geoservice.loads.rejected_shapes import RejectedShapes, point_shape
 from layers.access import Clearance
 from layers.base import Layer
 from layers.city import CityFrame
 from loaders.report import SourceReport
 from loaders.staging import Staging
-
-MAX_FINDINGS = 500
-"""Rejected rows that a job lists; all are counted, and a load keeps all in quarantine."""
 
 
 @dataclass
@@ -31,7 +28,6 @@ class Inspection:
 
     Attributes:
         clearance: The highest level of any row.
-        findings: The first rejected rows, with their clearance.
         shown_rows: Rows that the preview was given.
         has_all: Whether these are all rows that have a place.
     """
@@ -41,16 +37,14 @@ class Inspection:
     path: Path
     max_rows: int
     clearance: Clearance = Clearance.PUBLIC
-    findings: list[dict[str, Any]] = field(default_factory=list)
     shown_rows: int = 0
     has_all: bool = True
 
     def look(
         self, connection: Connection, staging: Staging, reports: Sequence[SourceReport]
     ) -> None:
-        """Write the preview and note the findings."""
+        """Write the preview."""
         self.clearance = max(self.layer.clearance, _highest(connection, staging))
-        self.findings = _findings(connection, staging)
         shapes = RejectedShapes(reports, self.city)
         write_preview(
             self.path,
@@ -63,13 +57,15 @@ class Inspection:
     ) -> Iterator[PreviewRow]:
         most = self.max_rows // 2
         first = (
-            "SELECT row_number, natural_key, reasons, clearance, original "  # noqa: S608
+            "SELECT row_number, natural_key, reasons, clearance, original, lon, lat "  # noqa: S608
             f"FROM {staging.qualified_rejected} ORDER BY row_number LIMIT :most"
         )
         seen = 0
         for row in _stream(connection, first, {"most": most}):
             seen += 1
-            shape = shapes.shape(row["row_number"], row["original"])
+            shape = shapes.shape(row["row_number"], row["original"]) or point_shape(
+                row["lon"], row["lat"]
+            )
             if shape is not None:
                 self.shown_rows += 1
                 yield PreviewRow(
@@ -128,22 +124,3 @@ def _highest(connection: Connection, staging: Staging) -> Clearance:
         for table in tables
     ]
     return Clearance(max((level for level in levels if level is not None), default=0))
-
-
-def _findings(connection: Connection, staging: Staging) -> list[dict[str, Any]]:
-    first = (
-        "SELECT row_number, natural_key, reason, clearance "  # noqa: S608
-        f"FROM {staging.qualified_rejected}, unnest(reasons) AS reason "
-        f"ORDER BY row_number LIMIT {MAX_FINDINGS}"
-    )
-    return [
-        {
-            "row": row["row_number"],
-            "key": row["natural_key"],
-            "severity": "error",
-            "sentence": {"en": row["reason"], "zh": row["reason"]},
-            "place": None,
-            "clearance": row["clearance"],
-        }
-        for row in connection.execute(text(first)).mappings()
-    ]

@@ -24,6 +24,7 @@ import shapely
 from layers.access import Clearance
 from layers.base import Layer
 from layers.extent import BBox
+from loaders.report import column_of
 from tiles.encode import EARTH_HALF_M, TileFeature, encode_layer, tile_box, to_tile
 from tiles.matrix import TileAddress
 from tiles.vector import TileOptions
@@ -216,14 +217,17 @@ def shows_keys(layer: Layer, level: Clearance) -> bool:
 
 
 def visible_reasons(layer: Layer, level: Clearance, reasons: Iterable[str]) -> list[str]:
-    """Reasons as a level may read them: without what a hidden attribute says."""
-    hidden = {a.name for a in layer.attributes} - {a.name for a in layer.attributes_at(level)}
-    if not shows_keys(layer, level):
-        hidden.add("key")
+    """Reasons as a level may read them: the rule alone, unless they quote what it may read."""
     return [
-        reason.partition(":")[0] if any(name in reason for name in hidden) else reason
+        reason if may_quote(layer, level, column_of(reason)) else reason.partition(":")[0]
         for reason in reasons
     ]
+
+
+def may_quote(layer: Layer, level: Clearance, column: str | None) -> bool:
+    """Whether a level may read what a finding quotes of a column, or of a row if of none."""
+    visible = {attribute.name for attribute in layer.attributes_at(level)}
+    return len(visible) == len(layer.attributes) or column in visible
 
 
 def _longitude(x: float) -> float:

@@ -65,6 +65,13 @@ class RejectedShapes:
         return moved
 
 
+def point_shape(lon: float | None, lat: float | None) -> bytes | None:
+    """A place in degrees as WKB in EPSG:3857; None where it is not known or not on that map."""
+    if lon is None or lat is None or not abs(lat) <= _MAX_LATITUDE:
+        return None
+    return bytes(shapely.to_wkb(shapely.Point(_mercator(np.array([[lon, lat]]))[0])))
+
+
 def _operation(report: SourceReport, city: CityFrame) -> Operation | None:
     try:
         return find_operation(report.crs, city, Path(report.name))

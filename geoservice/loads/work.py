@@ -28,8 +28,13 @@ from layers.roles import Role
 from layers.system_tables import loads
 from layers.undo import undo_load
 from loaders import LoadOptions, LoadReport, load, parse_mapping
+from loaders.findings import FindingLog
+from loaders.rules import Severity, find_rule
 
 log = structlog.get_logger(__name__)
+
+MAX_FINDINGS = 500
+"""Findings that a job lists; all are counted, and a load keeps more."""
 
 MAX_ATTEMPTS = 3
 """After so many workers have died of a job it is given up: the next would, too."""
@@ -136,7 +141,8 @@ class JobWork:
             "clearance": int(inspection.clearance),
             "report": {
                 **self._names.in_document(report.as_json()),
-                "findings": self._names.in_document(inspection.findings),
+                "findings": self._names.in_document(_listed(report.findings)),
+                "finding_count": sum(report.findings.counts.values()),
             },
             "preview": {"rows": inspection.shown_rows, "has_all": inspection.has_all},
         }
@@ -240,3 +246,12 @@ def is_undone(connection: Connection, load_id: int) -> bool:
         undoing.c.undoes == load_id, undoing.c.state == "published", ~is_back
     )
     return connection.execute(found).first() is not None
+
+
+def _listed(findings: FindingLog) -> list[dict[str, Any]]:
+    """The first findings, errors before warnings, with what decides who may read what of them."""
+    ordered = sorted(findings.kept, key=lambda one: one.severity is not Severity.ERROR)
+    return [
+        {**one.as_json(), "title": find_rule(one.rule).title.as_json(), "clearance": one.clearance}
+        for one in ordered[:MAX_FINDINGS]
+    ]

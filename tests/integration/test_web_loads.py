@@ -66,7 +66,9 @@ def test_an_upload_is_checked_and_waits_to_be_confirmed(client: Client) -> None:
     report = job["report"]
     assert (3, 2, 1) == (report["read"], report["new"], report["rejected"])
     assert ["宗地.geojson"] == [source["name"] for source in report["sources"]]
-    assert [(3, "X")] == [(found["row"], found["key"]) for found in report["findings"]]
+    errors = [found for found in report["findings"] if found["severity"] == "error"]
+    assert [(3, "X", "outside_city")] == [(f["row"], f["key"], f["rule"]) for f in errors]
+    assert errors[0]["sentence"]["en"] != errors[0]["sentence"]["zh"]
     assert set() == codes_held(client) & {"A1", "A2"}
 
 
@@ -171,7 +173,9 @@ def test_one_bad_row_refuses_all_where_that_is_asked_for_and_the_report_says_why
     job = client.wait(answer.json()["id"], "failed")
 
     assert "1 of 2 rows" in job["message"]
-    assert ["R2"] == [found["key"] for found in job["report"]["findings"]]
+    errors = [one for one in job["report"]["findings"] if one["severity"] == "error"]
+    assert ["R2"] == [one["key"] for one in errors]
+    assert errors == job["report"]["findings"][: len(errors)]
     assert [] == job["can"]
 
 
