@@ -84,12 +84,12 @@ def rows_scanned(plan: dict[str, Any]) -> float:
     return inside + float((plan["Actual Rows"] + removed) * plan["Actual Loops"])
 
 
-MANY = 1_500
+MANY = 6_000
 MANY_FROM = 1_000_001
 
 
 def add_many(city: City, layer: str, wkt: str, *valid: str) -> None:
-    """1,500 features with a version for each range of valid time, as if published."""
+    """6,000 features with a version for each range of valid time, as if published."""
     with city.address.connect(Role.LOADER) as connection:
         for one in valid:
             connection.execute(
@@ -115,7 +115,7 @@ def many(city: City) -> None:
 
 
 @pytest.mark.usefixtures("many")
-@pytest.mark.parametrize("after", [0, 700, 1_400])
+@pytest.mark.parametrize("after", [0, 3_000, 5_000])
 @pytest.mark.parametrize(
     ("layer", "interval"),
     [("facilities", "2020-01-01T00:00:00Z"), ("roads", "2001-01-01T00:00:00Z/..")],
