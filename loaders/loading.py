@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import Connection, insert, text, update
+from sqlalchemy import Connection, func, insert, select, text, update
 
 from layers import districts
 from layers.base import Layer
@@ -105,6 +106,8 @@ def _load(
     """
     with _staging(connections.sql, layer, files, options) as staging:
         log = FindingLog()
+        nodes_at = _nodes_recorded_at(connections.sql, layer)
+        connections.sql.commit()
         pipeline, checks = _stage(connections, layer, files, options, staging, progress, known, log)
         if inspect is not None:
             inspect(connections.sql, staging, pipeline.reports)
@@ -113,6 +116,7 @@ def _load(
             raise SourceError(_refusal(pipeline.rows_read, rejected))
         if options.is_complete:
             _refuse_unknown_absence(connections.sql, staging)
+        _refuse_other_nodes(connections.sql, layer, nodes_at)
         publication = _publish(connections, layer, options, staging, pipeline, rejected.rows, log)
     if not options.dry_run and publication.new + publication.changed >= _ANALYZE_ROWS:
         _refresh_statistics(connections.sql, layer)
@@ -251,6 +255,31 @@ def _refuse_unknown_absence(connection: Connection, staging: Staging) -> None:
             "features have vanished cannot be told. Mend them, or load without --complete"
         )
         raise SourceError(message)
+
+
+def _nodes_recorded_at(connection: Connection, layer: Layer) -> datetime | None:
+    """When the nodes that the layer's segments end at were published last; None if it has none."""
+    if layer.end_nodes is None:
+        return None
+    last = select(func.max(loads.c.recorded_at)).where(loads.c.layer == layer.end_nodes.layer)
+    recorded_at: datetime | None = connection.execute(last).scalar_one()
+    return recorded_at
+
+
+def _refuse_other_nodes(connection: Connection, layer: Layer, nodes_at: datetime | None) -> None:
+    """See that the nodes are those that the rows were checked against; takes the layer's lock.
+
+    Who takes nodes back holds this lock as well (``layers.undo``), so none goes from here on.
+
+    Raises:
+        ReadAgain: other nodes were published meanwhile.
+    """
+    if layer.end_nodes is None:
+        return
+    lock_layer(connection, layer.name)
+    if _nodes_recorded_at(connection, layer) != nodes_at:
+        message = "nodes were published meanwhile; the files are read again"
+        raise ReadAgain(message)
 
 
 def _publish(

@@ -225,6 +225,33 @@ def test_nodes_that_segments_end_at_cannot_be_undone_away(city: City, tmp_path: 
     undo(city, last_load(city, "pipeline_nodes"))
 
 
+def test_pipes_are_held_against_the_nodes_that_are_there_when_they_are_published(
+    city: City, tmp_path: Path
+) -> None:
+    nodes = tmp_path / "nodes.csv"
+    nodes.write_text(
+        "物探点号,管类,lon,lat,地面高程\nQ1,JP,114.05,22.54,5\nQ2,JP,114.051,22.54,5\n",
+        encoding="utf-8",
+    )
+    lines = tmp_path / "lines.csv"
+    lines.write_text("管线编号,管类,起点点号,终点点号\nQ,JP,Q1,Q2\n", encoding="utf-8")
+    options = LoadOptions(city=city.settings.city.frame(), crs="EPSG:4490")
+    undone: list[int] = []
+
+    def take_nodes_back(*_: object) -> None:
+        if not undone:
+            undone.append(undo(city, last_load(city, "pipeline_nodes")))
+
+    with city.address.connect_loader() as connections:
+        load(connections, get_layer("pipeline_nodes"), [nodes], options)
+        report = load(
+            connections, get_layer("pipelines"), [lines], options, inspect=take_nodes_back
+        )
+
+    assert (0, 1) == (report.new, report.rejected)
+    assert {"missing_node": 1} == dict(report.reasons)
+
+
 def test_a_complete_load_ends_what_is_not_in_the_file_but_not_what_was_set_aside(
     city: City, tmp_path: Path
 ) -> None:
