@@ -22,10 +22,8 @@ _PARCELS = """
     FROM (
         SELECT row_number, natural_key, clearance, code, area_m2, admin_code, geom FROM {rows}
         UNION ALL
-        SELECT NULL, natural_key, clearance, code, area_m2, admin_code, geom FROM {held} h
-        WHERE upper_inf(h.valid_during)
-          AND h.geom_3857 && {box}
-          AND NOT EXISTS (SELECT FROM {rows} r WHERE r.natural_key = h.natural_key)
+        SELECT NULL, natural_key, clearance, code, area_m2, admin_code, geom FROM {beside} h
+        WHERE NOT EXISTS (SELECT FROM {rows} r WHERE r.natural_key = h.natural_key)
     ) p, (
         SELECT {kx_middle} AS kx, {ky_middle} AS ky
         FROM (SELECT (ST_YMin(e) + ST_YMax(e)) / 2 AS y

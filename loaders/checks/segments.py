@@ -14,8 +14,7 @@ from layers.tables import qualified
 from loaders.checks.metres import KX, KY
 from loaders.checks.tables import StagedTables
 
-# Segments of the load and the held ones near it that it leaves as they are. Those held are bounded
-# by the box of the load, for which there is an index.
+# Segments of the load and the held ones near it that it leaves as they are.
 _SEGMENTS = """
     CREATE TEMPORARY TABLE checked_segments ON COMMIT DROP AS
     SELECT row_number() OVER () AS id, s.*, ST_X(a) AS ax, ST_Y(a) AS ay, ST_Z(a) AS az,
@@ -24,10 +23,8 @@ _SEGMENTS = """
     FROM (
         SELECT row_number, {columns} FROM {rows}
         UNION ALL
-        SELECT NULL, {columns} FROM {held} h
-        WHERE upper_inf(h.valid_during)
-          AND h.geom_3857 && {box}
-          AND NOT EXISTS (SELECT FROM {rows} r WHERE r.natural_key = h.natural_key)
+        SELECT NULL, {columns} FROM {beside} h
+        WHERE NOT EXISTS (SELECT FROM {rows} r WHERE r.natural_key = h.natural_key)
     ) s, LATERAL (SELECT ST_StartPoint(s.geom) AS a, ST_EndPoint(s.geom) AS b OFFSET 0) e"""
 
 _COLUMNS = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -29,6 +30,19 @@ _BOX = (
     "(SELECT ST_Transform(ST_SetSRID(ST_Expand(ST_Extent(geom), 0.0001)::geometry, 4490), 3857) "
     "FROM {rows})"
 )
+
+_FEW_ROWS = 50_000
+"""Up to so many rows of a load, what is held beside each is looked up in the index of places."""
+
+_BESIDE_EACH = """(
+    SELECT DISTINCT ON (h.feature_id) h.*
+    FROM {rows} r
+    JOIN {held} h ON upper_inf(h.valid_during)
+        AND h.geom_3857 && ST_Expand(ST_Transform(ST_Force2D(r.geom), 3857), 20)
+    ORDER BY h.feature_id)"""
+
+_BESIDE_ALL = """(
+    SELECT h.* FROM {held} h WHERE upper_inf(h.valid_during) AND h.geom_3857 && {box})"""
 
 _REJECT = """
     WITH bad AS (
@@ -86,14 +100,24 @@ class StagedTables:
 
     @property
     def words(self) -> dict[str, str]:
-        """Names of tables for statements, and ``box``: where the load lies, in EPSG:3857."""
-        rows = self.staging.qualified_rows
-        return {
-            "rows": rows,
+        """Names of tables for statements.
+
+        ``box`` is where the load lies, in EPSG:3857, and ``beside`` what is held near its rows.
+        """
+        words = {
+            "rows": self.staging.qualified_rows,
             "rejected": self.staging.qualified_rejected,
             "held": qualified(self.layer),
-            "box": _BOX.format(rows=rows),
         }
+        words["box"] = _BOX.format(**words)
+        words["beside"] = (_BESIDE_EACH if self._has_few_rows else _BESIDE_ALL).format(**words)
+        return words
+
+    @cached_property
+    def _has_few_rows(self) -> bool:
+        count = f"SELECT count(*) FROM (SELECT FROM {self.staging.qualified_rows} LIMIT :most) r"  # noqa: S608  # a name of ours
+        most = {"most": _FEW_ROWS + 1}
+        return bool(self.connection.execute(text(count), most).scalar_one() <= _FEW_ROWS)
 
     def run(self, statement: str, **words: str) -> int:
         """Run a statement; the rows it touched."""
