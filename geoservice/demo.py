@@ -112,7 +112,12 @@ def make_keys(address: DatabaseAddress) -> tuple[str, str]:
             .where(api_keys.c.label == DEMO_LABEL, api_keys.c.revoked_at.is_(None))
             .values(revoked_at=func.now())
         )
-        key = create_key(connection, label=DEMO_LABEL, clearance=Clearance.GOVERNMENT)
+        key = create_key(
+            connection,
+            label=DEMO_LABEL,
+            clearance=Clearance.GOVERNMENT,
+            grants=[Grant(Action.LOAD, "*")],
+        )
         live_key = create_key(
             connection,
             label=DEMO_LABEL,
