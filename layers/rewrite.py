@@ -21,6 +21,7 @@ from layers.system_tables import loads
 from layers.tables import STAGING_SCHEMA, column_names, qualified, qualified_past
 
 LOCK_TIMEOUT_S = 120
+_LOCK_NOT_AVAILABLE = "55P03"
 
 BY_INDEX = {"open": "upper_inf(h.valid_during)", "ended": "NOT upper_inf(h.valid_during)"}
 """The two kinds of held versions ``h``: each has its own indexes, by feature and by key."""
@@ -43,6 +44,8 @@ def lock_layer(connection: Connection, layer_name: str) -> None:
             {"layer": layer_name},
         )
     except OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+            raise
         raise LoadInProgress(layer_name) from error
 
 
