@@ -15,6 +15,7 @@ from sqlalchemy import Connection, func, select, text, update
 
 from layers.base import Layer
 from layers.errors import CannotPurge, LoadNotFound
+from layers.rasters import LAYER_NAME as RASTERS
 from layers.registry import get_layer
 from layers.rewrite import BY_INDEX, lock_layer
 from layers.system_tables import findings, loads, quarantine, staged_digests
@@ -68,6 +69,8 @@ def purge_load(connection: Connection, load_id: int, reason: str) -> Tombstone:
         raise LoadNotFound(load_id, "there is no such load, or it is under way")
     if load.state == "purged":
         raise CannotPurge(load_id, "it has been purged already")
+    if load.layer == RASTERS:
+        raise CannotPurge(load_id, "rasters cannot be purged; undo it instead, its file stays")
     layer = get_layer(load.layer)
     lock_layer(connection, layer.name)
     require_current(connection, layer)

@@ -21,7 +21,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import ProgrammingError
 
 from layers.access import Clearance
-from layers.errors import CannotUndo, InvalidParameter, SourceError, UnknownRaster
+from layers.errors import CannotPurge, CannotUndo, InvalidParameter, SourceError, UnknownRaster
+from layers.purge import purge_load
 from layers.rasters import current_rasters, raster_history
 from layers.roles import Role, reader_role
 from layers.undo import undo_load
@@ -411,3 +412,11 @@ def test_a_command_that_cannot_be_done_says_why(
     assert code == command.returncode
     assert words in err.replace("\n", " ")
     assert "Traceback" not in err
+
+
+def test_a_purge_of_a_raster_is_refused_with_the_way_out(rasters: Rasters, tmp_path: Path) -> None:
+    report = rasters.load(write_tif(tmp_path / "a.tif", terrain(50, 1)))
+
+    with pytest.raises(CannotPurge, match="undo it instead"):
+        purge_load(rasters.connection, number_of(report), "wrong file")
+    rasters.connection.rollback()
