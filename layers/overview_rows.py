@@ -41,6 +41,11 @@ _BY_INDEX = {
 """The two kinds of rows ``o`` of an overview: each has its own index."""
 
 
+def smallint(zoom: int) -> str:
+    """SQL of a zoom of the type of its column, without which the index by zoom is no use."""
+    return f"CAST({zoom} AS smallint)"
+
+
 def cell_zoom(zoom: int) -> int:
     """The zoom whose tiles are the cells of the tiles of a zoom."""
     return min(zoom + CELL_LEVELS, FINEST_ZOOM)
@@ -95,7 +100,8 @@ def choose_again(
     returned = "RETURNING o.feature_id, o.clearance, o.valid_during, o.geom_3857"
     deleted = ", ".join(
         f"gone_{name} AS (DELETE FROM {overview} o USING cells c "
-        f"WHERE o.tile_zoom = {zoom} AND {which} AND {_lies_in_cell('o', zoom)} {returned})"
+        f"WHERE o.tile_zoom = {smallint(zoom)} AND {which} AND {_lies_in_cell('o', zoom)} "
+        f"{returned})"
         for name, which in _BY_INDEX.items()
     )
     gone = " UNION ALL ".join(f"SELECT * FROM gone_{name}" for name in _BY_INDEX)
@@ -126,14 +132,22 @@ def in_cells(layer: Layer, zoom: int, cells: str) -> str:
     """
     return " UNION ALL ".join(
         f"SELECT o.* FROM {cells} c JOIN {qualified_overview(layer)} o "
-        f"ON o.tile_zoom = {zoom} AND {which} AND {_lies_in_cell('o', zoom - 1)}"
+        f"ON o.tile_zoom = {smallint(zoom)} AND {which} AND {_lies_in_cell('o', zoom - 1)}"
         for which in _BY_INDEX.values()
     )
 
 
 def _lies_in_cell(alias: str, zoom: int) -> str:
     column, row = _cell(alias, zoom)
-    return f"{alias}.geom_3857 && c.box AND {column} = c.x AND {row} = c.y"
+    return f"{alias}.geom_3857 && c.box AND {lies_in(column, row)}"
+
+
+def lies_in(column: str, row: str) -> str:
+    """SQL of whether a column and a row are those of a cell ``c``.
+
+    Written so that rows are looked up by the box of each cell, and not all of them hashed.
+    """
+    return f"{column} - c.x = 0 AND {row} - c.y = 0"
 
 
 def _cell(alias: str, zoom: int) -> tuple[str, str]:

@@ -8,8 +8,17 @@ from functools import lru_cache
 from typing import Any
 
 from psycopg import AsyncConnection
-from sqlalchemy import ColumnElement, Float, TableClause, bindparam, func, literal_column
+from sqlalchemy import (
+    ColumnElement,
+    Float,
+    TableClause,
+    bindparam,
+    func,
+    literal_column,
+    type_coerce,
+)
 from sqlalchemy.dialects.postgresql.psycopg import dialect as psycopg_dialect
+from sqlalchemy.types import NullType
 
 from layers.base import Attribute
 from layers.overview_tables import has_overview
@@ -107,7 +116,9 @@ def _bounded(read: Versions, shown: Shown, condition: Condition | None) -> str:
 
     def columns(view: TableClause) -> list[ColumnElement[Any]]:
         named = (view.c[attribute.name] for attribute in attributes)
-        return [view.c.feature_id, *named, view.c.geom_3857]
+        # Without the conversion that geometries get when they are fetched.
+        geometry = type_coerce(view.c.geom_3857, NullType()).label("geom_3857")
+        return [view.c.feature_id, *named, geometry]
 
     conditions = [touches_tile] if condition is None else [touches_tile, condition]
     versions = read.select_at(columns, conditions)

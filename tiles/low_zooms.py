@@ -107,7 +107,7 @@ def overview_statement(shown: Shown) -> str:
     attributes = "".join(f", v.{read(a)}" for a in shown.carried)
     columns = f"v.feature_id{attributes}, v.tile_rank, v.reference_x, v.reference_y, v.geom_3857"
     conditions = (
-        f"v.tile_zoom = %(z)s::integer AND v.geom_3857 && (SELECT {_box(shown, with_margin=True)})"
+        f"v.tile_zoom = %(z)s::smallint AND v.geom_3857 && (SELECT {_box(shown, with_margin=True)})"
     )
     found = " UNION ALL ".join(
         f"SELECT {columns} FROM {overview_name(shown.layer)} v WHERE {conditions} AND {when}"

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import mapbox_vector_tile
+import morecantile
 import pytest
 from psycopg import AsyncConnection
 from sqlalchemy import Connection, text
@@ -21,8 +22,10 @@ from layers.claims import Claim
 from layers.overview_tables import EARTH_HALF_M, cells_name, has_overview
 from layers.registry import get_layer
 from layers.roles import Role, reader_role
+from layers.undo import undo_load
+from layers.versions import Versions
 from tests.support import City, facility, parcel, pipe
-from tiles.generalised import Rendered, render_overview
+from tiles.generalised import Rendered, render_bounded, render_overview
 from tiles.low_zooms import Shown
 
 LAYERS = ("parcels", "pipelines", "facilities")
@@ -104,13 +107,85 @@ def _derived(connection: Connection, name: str) -> dict[str, list[Any]]:
     }
 
 
-@pytest.mark.parametrize("level", list(Clearance), ids=lambda level: level.label)
 @pytest.mark.parametrize("name", LAYERS)
+def test_an_undone_load_leaves_low_zooms_as_they_were(city: City, name: str) -> None:
+    chance = random.Random(5)
+    with city.address.connect(Role.LOADER) as connection:
+        before = _derived(connection, name)
+    rows = [_row(name, n, chance) | {"clearance": Clearance.RESTRICTED} for n in range(400, 420)]
+    city.publish(name, rows)
+    with city.address.connect(Role.LOADER) as connection:
+        during = _derived(connection, name)
+        number = connection.execute(text("SELECT max(load_id) FROM city.loads")).scalar_one()
+        undo_load(connection, number)
+        after = _derived(connection, name)
+        connection.commit()
+
+    assert during != before
+    assert after == before
+
+
+def test_a_raised_feature_leaves_the_tiles_of_lower_levels_at_every_instant(city: City) -> None:
+    def tile(level: Clearance) -> Rendered:
+        # In a corner of its own, so that nothing else can take its place.
+        place = _at(121.05, 30.05, 6)
+        return asyncio.run(_overview(city, "parcels", level, 6, *place, datetime.now(UTC)))
+
+    raised = parcel("RAISED", 121.0, 30.0, size=0.1, land_use="07")
+    city.publish("parcels", [raised])
+    before = tile(Clearance.PUBLIC)
+    city.publish("parcels", [raised | {"clearance": Clearance.RESTRICTED}])
+
+    assert before.content
+    assert (b"", 0) == (tile(Clearance.PUBLIC).content, tile(Clearance.PUBLIC).left_out)
+    assert tile(Clearance.RESTRICTED).content
+
+
+def _at(lon: float, lat: float, z: int) -> tuple[int, int]:
+    tile = morecantile.tms.get("WebMercatorQuad").tile(lon, lat, z)
+    return tile.x, tile.y
+
+
+@pytest.mark.parametrize("max_bytes", [700, 3_000, 500_000])
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_bounded_tile_shows_the_first_by_rank_and_counts_the_rest(
+    city: City, name: str, max_bytes: int
+) -> None:
+    level, at, z = Clearance.RESTRICTED, NOW, 9
+    now = [
+        v
+        for v in _held(city, name, level)
+        if v["began"] <= at and (v["ended"] is None or at < v["ended"])
+    ]
+    x, y = _tile_of(now[0], z)
+    here = {v["feature_id"] for v in now if _tile_of(v, z) == (x, y)}
+    tile = asyncio.run(_bounded(city, name, level, z, x, y, at, max_bytes))
+    features = mapbox_vector_tile.decode(tile.content).get(name, {"features": []})["features"]
+
+    assert len(tile.content) <= max_bytes
+    assert len(here) == tile.left_out + len(here & {feature["id"] for feature in features})
+    assert max_bytes < 500_000 or not tile.left_out or name != "facilities"
+    assert (max_bytes < 1_000) == (len(features) < 20)
+
+
+async def _bounded(  # one for each part of what is asked
+    city: City, name: str, level: Clearance, z: int, x: int, y: int, at: datetime, max_bytes: int
+) -> Rendered:
+    width = 2 * EARTH_HALF_M / 2**z
+    west, north = x * width - EARTH_HALF_M, EARTH_HALF_M - y * width
+    box = (west, north - width, west + width, north)
+    read, shown = Versions(get_layer(name), level), _shown(name, level, max_bytes)
+    async with await _connect(city, level) as connection:
+        return await render_bounded(connection, read, shown, box, {"at": at})
+
+
+@pytest.mark.parametrize(
+    ("name", "level"),
+    [(name, level) for name in LAYERS for level in Clearance if level >= get_layer(name).clearance],
+)
 def test_what_touches_a_tile_is_shown_or_counted_as_left_out(
     city: City, name: str, level: Clearance
 ) -> None:
-    if get_layer(name).clearance > level:
-        pytest.skip("the layer is hidden from the level")
     chance = random.Random(11)
     held = _held(city, name, level)
     for at in INSTANTS:
