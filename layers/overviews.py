@@ -8,7 +8,7 @@ versions themselves, so that an answer once given stays the same however overvie
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -17,7 +17,7 @@ from sqlalchemy import Connection, delete, func, insert, select, text
 from layers.access import Clearance
 from layers.base import Layer
 from layers.generalising import MAX_TILE_BYTES, encoded_bytes, stored
-from layers.overview_cells import count_all, count_touched, features_by_zoom
+from layers.overview_cells import count_all, count_touched, most_in_tile
 from layers.overview_rows import (
     cell_zoom,
     choose,
@@ -272,10 +272,11 @@ def _decide_base_zooms(connection: Connection, layer: Layer, drafts: tuple[str, 
     }
     after = {}
     for level in row_clearances(layer):
-        most = features_by_zoom(connection, layer, int(level))
-        after[int(level)] = _first_easy(
-            {zoom: float(mean) * number for zoom, number in most.items()}, before.get(int(level))
-        )
+
+        def estimated(zoom: int, clearance: int = int(level)) -> float:
+            return float(mean) * most_in_tile(connection, layer, zoom, clearance)
+
+        after[int(level)] = _first_easy(estimated, before.get(int(level)))
     drop(connection, layer)
     connection.execute(
         insert(overviews),
@@ -287,14 +288,13 @@ def _decide_base_zooms(connection: Connection, layer: Layer, drafts: tuple[str, 
     return max(before.values(), default=-1) != max(after.values())
 
 
-def _first_easy(estimated_bytes: dict[int, float], before: int | None) -> int:
+def _first_easy(estimated_bytes: Callable[[int], float], before: int | None) -> int:
     """The first zoom from which on no tile is too large, near the one before."""
-    easy = (zoom for zoom in sorted(estimated_bytes) if estimated_bytes[zoom] <= _FULL_BYTES)
-    first = next(easy, FINEST_ZOOM)
+    zooms = range(FINEST_ZOOM)
+    first = next((z for z in zooms if estimated_bytes(z) <= _FULL_BYTES), FINEST_ZOOM)
     if before is None or first >= before:
         return first
-    lower = [z for z in range(first, before) if estimated_bytes[z] <= _EASY_BYTES]
-    return lower[0] if lower else before
+    return next((z for z in range(first, before) if estimated_bytes(z) <= _EASY_BYTES), before)
 
 
 def base_zoom_of(connection: Connection, layer: Layer, level: Clearance) -> int | None:
