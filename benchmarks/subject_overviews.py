@@ -99,6 +99,8 @@ def _measure(city: BenchmarkCity, layer: Layer, repeats: int) -> dict[int, _Zoom
     async def measure() -> dict[int, _Zoom]:
         url = city.address().libpq_url(Role.READ_RESTRICTED)
         async with await AsyncConnection.connect(url, autocommit=True) as connection:
+            # As the readers of the service are set up.
+            await connection.execute("SET plan_cache_mode = force_generic_plan")
             return {
                 z: await _measure_zoom(connection, layer, z, tiles, repeats)
                 for z, tiles in fullest.items()

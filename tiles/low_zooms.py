@@ -260,7 +260,8 @@ def _within_bound(shown: Shown, source: str, shape: str, box: str) -> str:
         size += f" + {_LABEL_BYTES}"
     shaped = f"ST_AsMVTGeom(v.{shape}, (SELECT {box}), {shown.extent}, {shown.buffer})"
     return (
-        f"shaped AS (SELECT v.*, {shaped} AS geom FROM {source} v), "
+        # Cut once, not for each look at it.
+        f"shaped AS (SELECT v.*, {shaped} AS geom FROM {source} v OFFSET 0), "
         f"sized AS (SELECT v.*, sum({size}) OVER (ORDER BY v.tile_rank DESC, v.feature_id) AS upto "
         "FROM shaped v WHERE v.geom IS NOT NULL), "
         f"shown AS (SELECT * FROM sized WHERE upto <= {shown.max_bytes})"
