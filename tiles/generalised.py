@@ -151,6 +151,12 @@ def _reach(*, is_mercator: bool) -> ColumnElement[Any]:
     return func.ST_Transform(box, literal_column(str(TILE_SRID)))
 
 
+async def read_base_zooms(connection: AsyncConnection[Any]) -> Mapping[str, int]:
+    """From which zoom on tiles show all of a layer to the reader's level, by name."""
+    cursor = await connection.execute("SELECT layer, base_zoom FROM overviews")
+    return dict(await cursor.fetchall())
+
+
 async def _rendered(
     connection: AsyncConnection[Any], statement: str, parameters: Mapping[str, Any]
 ) -> Rendered:

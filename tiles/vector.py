@@ -21,7 +21,9 @@ from sqlalchemy import (
     Integer,
     TableClause,
     Text,
+    and_,
     bindparam,
+    case,
     cast,
     func,
     literal_column,
@@ -30,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql.psycopg import dialect as psycopg_dialect
 
 from layers.access import Clearance
-from layers.base import STORAGE_SRID, TILE_SRID, Attribute
+from layers.base import STORAGE_SRID, TILE_SRID, Attribute, Layer
 from layers.generalising import MAX_TILE_BYTES
 from tiles.generalised import (
     Rendered,
@@ -150,7 +152,7 @@ def _statement(query: TileQuery, grid: Grid, options: TileOptions, part: _Part) 
         return [
             view.c.feature_id,
             *(view.c[attribute.name] for attribute in part.attributes),
-            func.ST_AsMVTGeom(shape, box, extent, buffer).label("geom"),
+            _in_tile(query.layer, shape, box, extent, buffer).label("geom"),
         ]
 
     base_zoom: ColumnElement[Any] = literal_column(base_zoom_expression(query.layer))
@@ -174,6 +176,36 @@ def _statement(query: TileQuery, grid: Grid, options: TileOptions, part: _Part) 
     compiled = select(encoded, snapshot, base_zoom).select_from(tile).compile(dialect=_DIALECT)
     given = {name: value for name, value in compiled.params.items() if value is not None}
     return TileStatement(str(compiled), given)
+
+
+def _in_tile(
+    layer: Layer,
+    shape: ColumnElement[Any],
+    box: ColumnElement[Any],
+    extent: ColumnElement[int],
+    buffer: ColumnElement[int],
+) -> ColumnElement[Any]:
+    """A shape cut to the tile; a speck where nothing is left of one that lies in it.
+
+    What is thinner than a unit has no area, or no length, on the grid of a tile. A tile that shows
+    all must not lose it.
+    """
+    cut = func.ST_AsMVTGeom(shape, box, extent, buffer)
+    if layer.geometry_type.dimension == 0:
+        return cut
+    place = func.ST_PointOnSurface(shape)
+    unit = (func.ST_XMax(box) - func.ST_XMin(box)) / extent
+    speck = func.ST_Expand(place, unit)
+    if layer.geometry_type.dimension == 1:
+        speck = func.ST_BoundingDiagonal(speck)
+    lies_in_tile = and_(
+        func.ST_X(place) >= func.ST_XMin(box),
+        func.ST_X(place) < func.ST_XMax(box),
+        func.ST_Y(place) > func.ST_YMin(box),
+        func.ST_Y(place) <= func.ST_YMax(box),
+    )
+    # Looked at only where the cut gives nothing.
+    return func.coalesce(cut, case((lies_in_tile, func.ST_AsMVTGeom(speck, box, extent, buffer))))
 
 
 _DIALECT = psycopg_dialect()  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
