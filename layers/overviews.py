@@ -99,8 +99,10 @@ def _keep(connection: Connection, layer: Layer, touched: Touched, features: int)
         kept = Kept(is_everything=True)
     else:
         kept = _keep_part(connection, layer, cells, touched.number) if found else Kept()
+        highest = _base_zoom(connection, layer)
         if _has_grown(connection, layer, features) and _decide_base_zooms(connection, layer):
-            _choose_all(connection, layer, _held(layer))
+            if _base_zoom(connection, layer) != highest:
+                _choose_all(connection, layer, _held(layer))
             kept = Kept(is_everything=True)
     connection.execute(text(f"DROP TABLE {cells}"))
     return kept
@@ -256,7 +258,7 @@ def _count_features(connection: Connection, layer: Layer) -> int:
 
 
 def _decide_base_zooms(connection: Connection, layer: Layer, drafts: tuple[str, ...] = ()) -> bool:
-    """Find for each level the first zoom at which tiles show all; whether the highest moved."""
+    """Find for each level the first zoom at which tiles show all; whether any of them moved."""
     features = _count_features(connection, layer)
     size = encoded_bytes([a for a in layer.attributes if a.in_tile], "v.geom_3857", stored)
     every = max(1, features // _SAMPLED_ROWS)
@@ -285,7 +287,7 @@ def _decide_base_zooms(connection: Connection, layer: Layer, drafts: tuple[str, 
             for level, zoom in after.items()
         ],
     )
-    return max(before.values(), default=-1) != max(after.values())
+    return before != after
 
 
 def _first_easy(estimated_bytes: Callable[[int], float], before: int | None) -> int:
