@@ -146,6 +146,9 @@ def _reach(*, is_mercator: bool) -> ColumnElement[Any]:
     if is_mercator:
         return func.ST_MakeEnvelope(*corners, literal_column(str(TILE_SRID)))
     limit: ColumnElement[float] = literal_column(repr(_MERCATOR_LATITUDE))
+    half: ColumnElement[float] = literal_column("180.0")
+    # Beyond the antimeridian a corner would come out on the other side of the world.
+    corners[0], corners[2] = func.greatest(corners[0], -half), func.least(corners[2], half)
     corners[1], corners[3] = func.greatest(corners[1], -limit), func.least(corners[3], limit)
     box = func.ST_MakeEnvelope(*corners, literal_column(str(STORAGE_SRID)))
     return func.ST_Transform(box, literal_column(str(TILE_SRID)))

@@ -228,10 +228,12 @@ def _boxes(grid: Grid, margin: float) -> tuple[ColumnElement[Any], ColumnElement
     box = func.ST_MakeEnvelope(west, south, east, north, srid)
     more = (east - west) * literal_column(repr(margin))
     limit: ColumnElement[float] = literal_column(repr(_MERCATOR_LATITUDE))
+    half: ColumnElement[float] = literal_column("180.0")
+    # Beyond the antimeridian a corner would come out on the other side of the world.
     reach = func.ST_MakeEnvelope(
-        west - more,
+        func.greatest(west - more, -half),
         func.greatest(south - more, -limit),
-        east + more,
+        func.least(east + more, half),
         func.least(north + more, limit),
         srid,
     )
