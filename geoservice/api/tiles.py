@@ -14,6 +14,7 @@ from geoservice.api.parameters import (
     PathNumber,
     RequestedAsRecorded,
     RequestedInstant,
+    ServiceDatabase,
     ServiceSettings,
 )
 from geoservice.api.quick import QuickRoute, no_parameters
@@ -26,6 +27,7 @@ from layers.base import Layer, Title
 from layers.errors import InvalidParameter, NotFoundError
 from layers.extent import BBox
 from layers.registry import get_layer, layers_at
+from tiles.generalised import read_base_zooms
 from tiles.grids import get_grid
 from tiles.matrix import TileAddress
 from tiles.query import TileQuery, TileTime
@@ -116,13 +118,19 @@ quick_routes = (
 
 @router.get("/tiles/{layers}.json", summary="TileJSON of layers")
 async def tilejson_of_layers(
-    request: Request, settings: ServiceSettings, access: CallerAccess, layers: str
+    request: Request,
+    database: ServiceDatabase,
+    settings: ServiceSettings,
+    access: CallerAccess,
+    layers: str,
 ) -> Response:
     """TileJSON 3.0.0 of one layer or of several, joined by commas."""
     wanted = _layers(layers, access.level, settings.tiles.max_layers)
     tiles_url = f"{base_url(request)}/tiles/{layers}/{{z}}/{{x}}/{{y}}.mvt"
+    async with database.readers(access).connection() as connection:
+        base_zooms = await read_base_zooms(connection)
     return json_response(
-        tilejson(wanted, access.level, BBox(*settings.city.extent), tiles_url),
+        tilejson(wanted, access.level, BBox(*settings.city.extent), tiles_url, base_zooms),
         headers={"Cache-Control": cache_control(access), "Vary": "Authorization"},
     )
 
