@@ -156,9 +156,9 @@ class _Conditions:
 
     def _like(self, node: Mapping[str, Any]) -> Expression:
         text, pattern = (self._values.read(part) for part in arguments(node, 2))
-        _check_comparable(text, pattern)
-        if text.kind is not ValueKind.TEXT:
-            raise refused(f"like compares texts; {text.name} is a {text.kind.value}")
+        for value in (text, pattern):
+            if value.kind is not ValueKind.TEXT:
+                raise refused(f"like compares texts; {value.name} is a {value.kind.value}")
         _check_pattern(arguments(node, 2)[1])
         return lambda view: text.expression(view).like(pattern.expression(view))
 

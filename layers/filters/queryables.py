@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -58,21 +58,24 @@ def queryables(layer: Layer, level: Clearance) -> Mapping[str, Queryable]:
     return {a.name: Queryable(a, _KINDS[a.type]) for a in attributes}
 
 
-def parse_properties(text: str, layer: Layer, level: Clearance) -> tuple[str, ...]:
-    """The properties of a list such as ``code,land_use``, in the descriptor's order.
+def parse_properties(
+    text: str, layers: Sequence[Layer], level: Clearance
+) -> tuple[tuple[str, ...], ...]:
+    """The properties of a list such as ``code,land_use``, for each layer those that it has.
 
-    An empty list asks for none.
+    An empty list asks for none. Each tuple is in its descriptor's order.
 
     Raises:
-        InvalidParameter: one is not among the level's, or is named twice; one that is hidden is
-            answered as one that does not exist.
+        InvalidParameter: one is in none of the layers at the level, or is named twice; one that is
+            hidden is answered as one that does not exist.
     """
     names = text.split(",") if text else []
-    known = queryables(layer, level)
+    known = [queryables(layer, level) for layer in layers]
     for name in names:
-        if name not in known:
-            raise InvalidParameter("properties", text, f"{layer.name} has no property {name!r}")
-    if len(set(names)) < len(names):
-        raise InvalidParameter("properties", text, "names a property twice")
+        if not any(name in one for one in known):
+            where = ", ".join(layer.name for layer in layers)
+            raise InvalidParameter("properties", text, f"there is no property {name!r} in {where}")
     asked = set(names)
-    return tuple(name for name in known if name in asked)
+    if len(asked) < len(names):
+        raise InvalidParameter("properties", text, "names a property twice")
+    return tuple(tuple(name for name in one if name in asked) for one in known)
