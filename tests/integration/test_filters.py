@@ -226,18 +226,26 @@ def truth_of(node: Json, row: dict[str, Any]) -> Truth:
     if "property" in node:
         return row[node["property"]]  # type: ignore[no-any-return]  # a boolean attribute
     op, args = node["op"], node["args"]
-    if op == "and":
-        return all_of([truth_of(part, row) for part in args])
-    if op == "or":
-        return opposite(all_of([opposite(truth_of(part, row)) for part in args]))
-    if op == "not":
-        return opposite(truth_of(args[0], row))
+    if op in ("and", "or", "not"):
+        return junction(op, [truth_of(part, row) for part in args])
     if op in RELATIONS:
         return bool(RELATIONS[op](shapely.from_wkt(row["wkt"]), shapely.box(*args[1]["bbox"])))
     if op == "in":
-        alike = [{"op": "=", "args": [args[0], one]} for one in args[1]]
-        return opposite(all_of([opposite(truth_of(one, row)) for one in alike]))
-    found = [value_of(part, row) for part in args]
+        return junction("or", [truth_of({"op": "=", "args": [args[0], a]}, row) for a in args[1]])
+    return comparison(op, [value_of(part, row) for part in args])
+
+
+def junction(op: str, truths: list[Truth]) -> Truth:
+    """Three-valued logic."""
+    if op == "not":
+        return opposite(truths[0])
+    if op == "or":
+        return opposite(all_of([opposite(truth) for truth in truths]))
+    return all_of(truths)
+
+
+def comparison(op: str, found: list[Any]) -> Truth:
+    """What compares values; null makes null."""
     if op == "isNull":
         return found[0] is None
     if op == "between":

@@ -87,7 +87,7 @@ def test_a_hidden_property_is_answered_as_one_that_does_not_exist() -> None:
 
     assert reasons[0] == reasons[1]
     assert "holder" not in queryables(PARCELS, Clearance.PUBLIC)
-    assert parse_filter("holder = 'x'", PARCELS, Clearance.GOVERNMENT)
+    assert "holder" in parse_filter("holder = 'x'", PARCELS, Clearance.GOVERNMENT).canonical
 
 
 @pytest.mark.parametrize("name", ["clearance", "valid_during", "geom_3857", "natural_key"])
