@@ -67,6 +67,10 @@ class Grid:
         """The zoom of Web Mercator whose tiles are of about the same scale."""
         return z + self.mercator_zooms
 
+    def zoom_of(self, mercator_zoom: int) -> int:
+        """The zoom, among those of the grid, whose tiles are of about a scale of Web Mercator."""
+        return min(max(mercator_zoom - self.mercator_zooms, self.first_zoom), self.max_zoom)
+
     @cached_property
     def matrix_set(self) -> morecantile.TileMatrixSet:
         """The tile matrix set as the standard writes it down."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from layers.access import Clearance
-from layers.base import Attribute, AttributeType, Layer
+from layers.base import Attribute, AttributeType
 from layers.extent import BBox
-from tiles.labels import label_attributes, label_layer_name, label_points_from
+from tiles.grids import WEB_MERCATOR, Grid
+from tiles.labels import label_layer_name, label_points_from
+from tiles.query import TileQuery
 
 _JSON_TYPE = {
     AttributeType.INTEGER: "Number",
@@ -18,47 +19,53 @@ _JSON_TYPE = {
 
 
 def tilejson(
-    layers: Sequence[Layer], level: Clearance, extent: BBox, tiles_url: str
+    queries: Sequence[TileQuery], grid: Grid, extent: BBox, *, tiles_url: str, attribution: str
 ) -> dict[str, Any]:
-    """The TileJSON of a composite of layers as a level sees it.
+    """The TileJSON of a composite of layers as their queries ask for them.
 
     Args:
+        grid: Whose zooms it counts.
         extent: Of the city, degrees.
         tiles_url: Absolute URL template with ``{z}/{x}/{y}``.
     """
+    layers = [query.layer for query in queries]
+    described = [part for query in queries for part in vector_layers(query, grid)]
     return {
         "tilejson": "3.0.0",
         "name": ",".join(layer.name for layer in layers),
         "description": " / ".join(f"{layer.title.en} {layer.title.zh}" for layer in layers),
+        "attribution": attribution,
         "scheme": "xyz",
         "tiles": [tiles_url],
-        "minzoom": min(layer.minzoom for layer in layers),
-        "maxzoom": max(layer.maxzoom for layer in layers),
+        "minzoom": min(part["minzoom"] for part in described),
+        "maxzoom": max(part["maxzoom"] for part in described),
         "bounds": extent.as_list(),
         "center": [
             (extent.west + extent.east) / 2,
             (extent.south + extent.north) / 2,
-            max(layer.minzoom for layer in layers),
+            max(grid.zoom_of(layer.minzoom) for layer in layers),
         ],
-        "vector_layers": [part for layer in layers for part in _vector_layers(layer, level)],
+        "vector_layers": described,
     }
 
 
-def _vector_layers(layer: Layer, level: Clearance) -> Iterator[dict[str, Any]]:
+def vector_layers(query: TileQuery, grid: Grid = WEB_MERCATOR) -> Iterator[dict[str, Any]]:
+    """The layers of tiles that hold a query, as ``vector_layers`` describes them."""
+    layer = query.layer
     title = f"{layer.title.en} {layer.title.zh}"
     yield {
         "id": layer.name,
         "description": title,
-        "minzoom": layer.minzoom,
-        "maxzoom": layer.maxzoom,
-        "fields": {a.name: field_description(a) for a in layer.tile_attributes_at(level)},
+        "minzoom": grid.zoom_of(layer.minzoom),
+        "maxzoom": grid.zoom_of(layer.maxzoom),
+        "fields": {a.name: field_description(a) for a in query.attributes},
     }
-    if labelled := label_attributes(layer, level):
+    if labelled := query.label_attributes:
         yield {
             "id": label_layer_name(layer),
             "description": f"{title}: where the name stands 注记点",
-            "minzoom": label_points_from(layer),
-            "maxzoom": layer.maxzoom,
+            "minzoom": grid.zoom_of(label_points_from(layer)),
+            "maxzoom": grid.zoom_of(layer.maxzoom),
             "fields": {a.name: field_description(a) for a in labelled},
         }
 

@@ -10,8 +10,7 @@ that the descriptor marks for tiles, and that the level may read.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -32,9 +31,9 @@ from sqlalchemy.dialects.postgresql.psycopg import dialect as psycopg_dialect
 
 from layers.base import STORAGE_SRID, TILE_SRID, Attribute
 from tiles.grids import WEB_MERCATOR, Grid
-from tiles.labels import label_attributes, label_layer_name, label_points_from
+from tiles.labels import label_layer_name, label_points_from
 from tiles.matrix import TileAddress
-from tiles.query import TileQuery, TileTime
+from tiles.query import TileQuery, timeless
 
 MEDIA_TYPE = "application/vnd.mapbox-vector-tile"
 
@@ -94,7 +93,7 @@ def label_statement(query: TileQuery, grid: Grid, options: TileOptions) -> TileS
     """
     labels = _Part(
         label_layer_name(query.layer),
-        label_attributes(query.layer, query.level),
+        query.label_attributes,
         0,
         as_points=True,
     )
@@ -205,26 +204,15 @@ async def render_layer(
     layer = query.layer
     if address.mercator_zoom < layer.minzoom:
         return RenderedLayer(b"", 0, "")
-    statement = tile_statement(_timeless(query), address.grid, options)
+    statement = tile_statement(timeless(query), address.grid, options)
     shapes, snapshot = await _encoded(connection, statement, query, address)
-    has_labels = address.mercator_zoom >= label_points_from(layer) and label_attributes(
-        layer, query.level
-    )
+    has_labels = address.mercator_zoom >= label_points_from(layer) and query.label_attributes
     if not shapes or not has_labels:
         return RenderedLayer(shapes, 0, snapshot)
-    statement = label_statement(_timeless(query), address.grid, options)
+    statement = label_statement(timeless(query), address.grid, options)
     labels, _ = await _encoded(connection, statement, query, address)
     # The first snapshot is the one that stands for both: what it does not see, may be missing.
     return RenderedLayer(shapes + labels, 0, snapshot)
-
-
-def _timeless(query: TileQuery) -> TileQuery:
-    """One query for all instants, for which there is one statement."""
-    as_recorded = _ANY_INSTANT if query.time.as_recorded is not None else None
-    return replace(query, time=TileTime(_ANY_INSTANT, as_recorded))
-
-
-_ANY_INSTANT = datetime.min.replace(tzinfo=UTC)
 
 
 async def _encoded(

@@ -74,7 +74,9 @@ def lon_lat_box(address: TileAddress) -> BBox:
     if address.grid.srid != TILE_SRID:
         return BBox(west, south, east, north)
     lon_west, lon_east = (x / EARTH_HALF_M * 180 for x in (west, east))
-    lat_south, lat_north = (math.degrees(math.atan(math.sinh(y / _EARTH_M))) for y in (south, north))
+    lat_south, lat_north = (
+        math.degrees(math.atan(math.sinh(y / _EARTH_M))) for y in (south, north)
+    )
     return BBox(lon_west, lat_south, lon_east, lat_north)
 
 

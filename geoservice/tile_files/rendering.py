@@ -25,6 +25,7 @@ from geoservice.tile_files.request import TilesRequest, tile_options
 from layers.errors import InvalidParameter
 from layers.roles import reader_role
 from tiles.archives import archive_order
+from tiles.grids import WEB_MERCATOR
 from tiles.matrix import TileAddress
 from tiles.vector import render_tile
 from tiles.walk import TileRange, is_occupied
@@ -68,9 +69,7 @@ class TileWorker:
         self._runner = asyncio.Runner()
         url = DatabaseAddress(settings.database).libpq_url(reader_role(request.level))
         self._connection: psycopg.AsyncConnection[Any] = self._runner.run(
-            psycopg.AsyncConnection.connect(
-                url, autocommit=True, application_name=APPLICATION_NAME
-            )
+            psycopg.AsyncConnection.connect(url, autocommit=True, application_name=APPLICATION_NAME)
         )
 
     def render(self, addresses: Sequence[TileAddress]) -> list[BulkTile]:
@@ -173,7 +172,13 @@ def walk(
             yield tile
             if tile.is_occupied and z < tile_range.maxzoom:
                 below += tile_range.children(tile.address)
-        level = sorted(below, key=archive_order)
+        level = sorted(below, key=_order)
+
+
+def _order(address: TileAddress) -> tuple[int, int]:
+    if address.grid is WEB_MERCATOR:
+        return archive_order(address), 0
+    return address.x, address.y
 
 
 def _in_turn(addresses: Iterable[TileAddress], render: Render) -> Iterator[BulkTile]:
