@@ -16,6 +16,7 @@ from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
 from layers.access import Clearance
+from layers.base import TILE_SRID
 
 EXTENT, BUFFER = 4096, 64
 
@@ -45,15 +46,17 @@ class SourceVersion:
         return self.clearance <= level and self.start <= at and (self.end is None or at < self.end)
 
 
+_TO_MERCATOR = Transformer.from_crs(4326, TILE_SRID, always_xy=True)
+
+
 def to_crs(geometry: BaseGeometry, srid: int) -> BaseGeometry:
-    """A stored geometry in the plane of a grid, without heights."""
-    transformer = Transformer.from_crs(4326, srid, always_xy=True)
-
-    def project(xy: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        return np.column_stack(transformer.transform(xy[:, 0], xy[:, 1]))
-
+    """A stored geometry in the plane of a grid, without heights; CGCS2000 and WGS 84 are one."""
     flat = shapely.force_2d(geometry)
-    return flat if srid == 4490 else shapely.transform(flat, project)
+    if srid != TILE_SRID:
+        return flat
+    return shapely.transform(
+        flat, lambda xy: np.column_stack(_TO_MERCATOR.transform(xy[:, 0], xy[:, 1]))
+    )
 
 
 def in_units(geometry: BaseGeometry, box: Box) -> BaseGeometry:
