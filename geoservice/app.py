@@ -16,6 +16,7 @@ from geoservice.api import (
     features,
     health,
     loads,
+    ogc_tiles,
     queryables,
     tiles,
     uploads,
@@ -71,7 +72,17 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.hours = CityHours(settings.city.time_zone)
     app.router.routes.extend((*tiles.quick_routes, *availability.quick_routes))
     every_route = [Depends(refuse_unknown_parameters), Depends(know_layers)]
-    for module in (collections, features, queryables, tiles, availability, uploads, loads, health):
+    for module in (
+        collections,
+        features,
+        queryables,
+        tiles,
+        ogc_tiles,
+        availability,
+        uploads,
+        loads,
+        health,
+    ):
         app.include_router(module.router, dependencies=every_route)
     app.include_router(webmap.router)
     webmap.mount_assets(app)

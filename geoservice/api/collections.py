@@ -9,6 +9,8 @@ from starlette.responses import Response
 
 from geoservice.api.answers import base_url, cache_control, json_response
 from geoservice.api.narrowing import CRS84
+from geoservice.api.ogc_tiles import CONFORMANCE as TILES_CONFORMANCE
+from geoservice.api.ogc_tiles import tilesets_link
 from geoservice.api.parameters import CallerAccess, ServiceSettings
 from geoservice.settings import CitySettings
 from layers.access import Access
@@ -60,6 +62,11 @@ async def landing_page(request: Request, settings: ServiceSettings) -> Response:
                 ),
                 _link(f"{base}/conformance", "conformance", "Conformance"),
                 _link(f"{base}/collections", "data", "Collections"),
+                _link(
+                    f"{base}/tileMatrixSets",
+                    "http://www.opengis.net/def/rel/ogc/1.0/tiling-schemes",
+                    "Grids of tiles",
+                ),
                 _link(f"{base}/map", "related", "Map 地图", "text/html"),
             ],
         }
@@ -69,7 +76,7 @@ async def landing_page(request: Request, settings: ServiceSettings) -> Response:
 @router.get("/conformance", summary="Conformance classes")
 async def conformance() -> Response:
     """The conformance classes that the service keeps."""
-    return json_response({"conformsTo": list(CONFORMANCE)})
+    return json_response({"conformsTo": [*CONFORMANCE, *TILES_CONFORMANCE]})
 
 
 @router.get("/collections", summary="Collections")
@@ -141,6 +148,7 @@ def _collection(layer: Layer, base: str, city: CitySettings, access: Access) -> 
                 "application/schema+json",
             ),
             _link(f"{base}/tiles/{layer.name}.json", "tilejson", "TileJSON"),
+            tilesets_link(base, layer),
         ],
     }
 
