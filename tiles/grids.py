@@ -6,7 +6,7 @@ grid's own system, x (or longitude) before y (or latitude).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -50,6 +50,10 @@ class Grid:
     first_zoom: int = 0
     max_zoom: int = 24
     mercator_zooms: int = 0
+
+    def __reduce__(self) -> tuple[Callable[[str], Grid], tuple[str]]:
+        """One grid is one object in each process, also after it was sent there."""
+        return get_grid, (self.name,)
 
     def shape(self, z: int) -> tuple[int, int]:
         """How many tiles there are across and down at a zoom; none where it has no matrix."""

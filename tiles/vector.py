@@ -178,9 +178,10 @@ def _boxes(grid: Grid, margin: float) -> tuple[ColumnElement[Any], ColumnElement
     more = (east - west) * literal_column(repr(margin))
     limit: ColumnElement[float] = literal_column(repr(_MERCATOR_LATITUDE))
     reach = func.ST_MakeEnvelope(
-        west - more,
+        # What lies beyond the antimeridian would come out on the other side of the world.
+        func.greatest(west - more, -180),
         func.greatest(south - more, -limit),
-        east + more,
+        func.least(east + more, 180),
         func.least(north + more, limit),
         srid,
     )

@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from geoservice.settings import Settings
-from geoservice.tile_files.rendering import Counted, rendering, walk
+from geoservice.tile_files.rendering import NoProgress, WalkProgress, rendering, walk
 from geoservice.tile_files.request import TilesRequest
 from layers.errors import InvalidParameter
 from tiles.archives import ArchiveFacts, open_archive
 from tiles.grids import WEB_MERCATOR
 from tiles.tilejson import vector_layers
+
+NO_PROGRESS = NoProgress()
+MAX_TILES = 10_000_000
+"""Most tiles that are looked at unless more are allowed."""
 
 
 @dataclass
@@ -37,8 +41,8 @@ def export_tiles(
     file: Path,
     *,
     processes: int = 1,
-    max_tiles: int = 10_000_000,
-    counted: Counted | None = None,
+    max_tiles: int = MAX_TILES,
+    progress: WalkProgress = NO_PROGRESS,
 ) -> ExportReport:
     """Write all tiles of a request to a file; themes must be known.
 
@@ -53,7 +57,7 @@ def export_tiles(
     request.queries()
     tile_range, report = request.tile_range(), ExportReport()
     with open_archive(file) as archive, rendering(settings, request, processes) as render:
-        for tile in walk(tile_range, render, max_tiles=max_tiles, counted=counted):
+        for tile in walk(tile_range, render, max_tiles=max_tiles, progress=progress):
             if not tile.zipped:
                 continue
             archive.add(tile.address, tile.zipped)

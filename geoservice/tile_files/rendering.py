@@ -14,26 +14,23 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Protocol
 
-import psycopg
-
-from geoservice.db import DatabaseAddress
+from geoservice.db import Database, DatabaseAddress
 from geoservice.settings import Settings
 from geoservice.theme_loading import refresh_themes
-from geoservice.tile_files.request import TilesRequest, tile_options
+from geoservice.tile_files.request import TilesRequest
+from geoservice.tile_service import TileService
+from layers.access import Access
 from layers.errors import InvalidParameter
-from layers.roles import reader_role
 from tiles.archives import archive_order
 from tiles.grids import WEB_MERCATOR
 from tiles.matrix import TileAddress
-from tiles.vector import render_tile
+from tiles.vector import TileOptions
 from tiles.walk import TileRange, is_occupied
 
 BATCH = 64
 """Tiles that a process is given at once."""
-
-APPLICATION_NAME = "geoservice-tiles"
 
 
 @dataclass(frozen=True)
@@ -55,22 +52,21 @@ class BulkTile:
 
 
 class TileWorker:
-    """Renders tiles on one connection; belongs to one process.
+    """Renders tiles as the service does, on one connection; belongs to one process.
 
     Args:
         request: Which tiles; checked already.
     """
 
     def __init__(self, settings: Settings, request: TilesRequest) -> None:
-        self._settings = settings
+        self._gzip_level = settings.tiles.gzip_level
+        self._access = Access(request.level)
         self._queries = request.queries()
-        self._range = request.tile_range()
-        self._options = tile_options(settings)
+        self._minzoom = request.tile_range().minzoom
+        self._options = TileOptions(settings.tiles.extent, settings.tiles.buffer)
+        self._database = Database(DatabaseAddress(settings.database), pool_size=1)
+        self._service = TileService(self._database, self._options)
         self._runner = asyncio.Runner()
-        url = DatabaseAddress(settings.database).libpq_url(reader_role(request.level))
-        self._connection: psycopg.AsyncConnection[Any] = self._runner.run(
-            psycopg.AsyncConnection.connect(url, autocommit=True, application_name=APPLICATION_NAME)
-        )
 
     def render(self, addresses: Sequence[TileAddress]) -> list[BulkTile]:
         """Tiles in the order of their addresses."""
@@ -80,20 +76,17 @@ class TileWorker:
         return [await self._tile(address) for address in addresses]
 
     async def _tile(self, address: TileAddress) -> BulkTile:
-        if not await is_occupied(self._connection, self._queries, address, self._options):
-            return BulkTile(address, is_occupied=False)
-        if address.z < self._range.minzoom:
-            return BulkTile(address, is_occupied=True)
-        parts = await render_tile(self._connection, self._queries, address, self._options)
-        content = b"".join(part.content for part in parts)
-        level = self._settings.tiles.gzip_level
-        zipped = gzip.compress(content, level, mtime=0) if content else b""
-        left_out = sum(part.left_out for part in parts)
-        return BulkTile(address, True, zipped, len(content), left_out)
+        async with self._database.readers(self._access).connection() as connection:
+            found = await is_occupied(connection, self._queries, address, self._options)
+        if not found or address.z < self._minzoom:
+            return BulkTile(address, is_occupied=found)
+        tile = await self._service.render(self._access, self._queries, address)
+        zipped = gzip.compress(tile.content, self._gzip_level, mtime=0) if tile.content else b""
+        return BulkTile(address, True, zipped, len(tile.content), tile.left_out)
 
     def close(self) -> None:
         """Give the connection back."""
-        self._runner.run(self._connection.close())
+        self._runner.run(self._database.close())
         self._runner.close()
 
 
@@ -142,12 +135,28 @@ def _done(tiles: list[BulkTile]) -> Future[list[BulkTile]]:
     return future
 
 
-Counted = Callable[[int, int], None]
-"""Told how many tiles of a zoom there are to look at: zoom, tiles."""
+class WalkProgress(Protocol):
+    """Is told how far a walk has come."""
+
+    def begin(self, zoom: int, tiles: int) -> None:
+        """So many tiles of a zoom are going to be looked at."""
+
+    def advance(self) -> None:
+        """One of them has been."""
+
+
+class NoProgress:
+    """Tells nobody."""
+
+    def begin(self, zoom: int, tiles: int) -> None:
+        """Nothing."""
+
+    def advance(self) -> None:
+        """Nothing."""
 
 
 def walk(
-    tile_range: TileRange, render: Render, *, max_tiles: int, counted: Counted | None = None
+    tile_range: TileRange, render: Render, *, max_tiles: int, progress: WalkProgress
 ) -> Iterator[BulkTile]:
     """All tiles of a range that hold something, and those above them on the way, zoom by zoom.
 
@@ -165,10 +174,10 @@ def walk(
         if looked_at > max_tiles:
             reason = f"zoom {z} takes more than {max_tiles} tiles; ask for less, or allow more"
             raise InvalidParameter("max-tiles", max_tiles, reason)
-        if counted is not None:
-            counted(z, len(level))
+        progress.begin(z, len(level))
         below: list[TileAddress] = []
         for tile in _in_turn(level, render):
+            progress.advance()
             yield tile
             if tile.is_occupied and z < tile_range.maxzoom:
                 below += tile_range.children(tile.address)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
-from geoservice.settings import Settings
 from layers.access import Clearance
 from layers.base import Layer
 from layers.errors import InvalidParameter
@@ -14,7 +13,6 @@ from layers.filters import Filter, FilterLanguage, parse_filter, parse_propertie
 from layers.registry import get_layer
 from tiles.grids import get_grid
 from tiles.query import TileQuery, TileTime
-from tiles.vector import TileOptions
 from tiles.walk import TileRange
 
 
@@ -90,13 +88,3 @@ class TilesRequest:
             reason = f"needs {grid.first_zoom} <= first <= last <= {grid.max_zoom}"
             raise InvalidParameter("zooms", f"{first}-{last}", reason)
         return TileRange(grid, self.bbox, first, last)
-
-
-def tile_options(settings: Settings) -> TileOptions:
-    """How the service cuts tiles."""
-    return TileOptions(settings.tiles.extent, settings.tiles.buffer)
-
-
-def now() -> datetime:
-    """The instant at which a command runs, of which all its tiles are."""
-    return datetime.now(UTC)

@@ -367,3 +367,22 @@ def test_near_the_poles_each_grid_shows_what_lies_in_it(
     response = client.get(f"/tiles/facilities/{grid}/{z}/{x}/{y}.mvt")
 
     assert is_there is (response.status_code == 200)
+
+
+@pytest.mark.parametrize("grid", GRIDS.values(), ids=lambda grid: grid.name)
+def test_every_tile_of_the_lowest_zooms_has_an_answer(
+    city: City, client: TestClient, grid: Grid
+) -> None:
+    """The margins of tiles at the edge of the world reach beyond it."""
+    row = {"code": "D1", "name": "全市", "wkt": "MULTIPOLYGON(((113 22, 115 22, 115 23, 113 22)))"}
+    city.publish("districts", [row], valid_from=Y2010)
+
+    statuses = []
+    for z in range(grid.first_zoom, grid.first_zoom + 3):
+        columns, rows = grid.shape(z)
+        paths = [f"{z}/{x}/{y}" for x in range(columns) for y in range(rows)]
+        answers = [client.get(f"/tiles/districts/{grid.name}/{path}.mvt") for path in paths]
+        statuses.append(sorted(answer.status_code for answer in answers))
+
+    assert all(set(codes) <= {200, 204} for codes in statuses)
+    assert [1, 1, 1] == [codes.count(200) for codes in statuses]
