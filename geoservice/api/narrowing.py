@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Depends, Query
 
@@ -57,8 +57,10 @@ async def get_narrowing(
         str | None, Query(alias="filter", description="CQL2 condition on properties and geometry")
     ] = None,
     filter_lang: Annotated[
-        str | None, Query(alias="filter-lang", description="cql2-text (default) or cql2-json")
-    ] = None,
+        # Written out, so that the description of the API says it where clients look.
+        Literal["cql2-text", "cql2-json"],
+        Query(alias="filter-lang", description="How the filter is written"),
+    ] = "cql2-text",
     filter_crs: Annotated[
         str | None, Query(alias="filter-crs", description="Of geometries in the filter: CRS84")
     ] = None,
@@ -69,12 +71,7 @@ async def get_narrowing(
     """The filter and the properties asked for."""
     if filter_crs not in (None, CRS84):
         raise InvalidParameter("filter-crs", filter_crs, f"is {CRS84}")
-    try:
-        language = FilterLanguage(filter_lang or FilterLanguage.TEXT)
-    except ValueError:
-        known = " or ".join(FilterLanguage)
-        raise InvalidParameter("filter-lang", filter_lang, f"is {known}") from None
-    return Narrowing(filter_, language, properties)
+    return Narrowing(filter_, FilterLanguage(filter_lang), properties)
 
 
 RequestedNarrowing = Annotated[Narrowing, Depends(get_narrowing)]

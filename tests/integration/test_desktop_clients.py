@@ -74,7 +74,7 @@ def test_owslib_reads_filtered_features(service: str) -> None:
     assert "land_use" in queryables["properties"]
 
 
-def test_gdal_filters_features_on_the_server(service: str) -> None:
+def test_gdal_reads_features_under_a_condition(service: str) -> None:
     meta, _, _, columns = gdal_read(
         f"OAPIF:{service}", layer="parcels", where="land_use = '05' AND area_m2 >= 15"
     )
