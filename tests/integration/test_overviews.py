@@ -126,6 +126,55 @@ def test_an_undone_load_leaves_low_zooms_as_they_were(city: City, name: str) -> 
     assert after == before
 
 
+@pytest.mark.parametrize("name", LAYERS)
+def test_every_low_zoom_tile_that_changes_is_told(city: City, name: str) -> None:
+    chance, at = random.Random(13), datetime(2030, 1, 1, tzinfo=UTC)
+    with city.address.connect(Role.LOADER) as connection:
+        base = overviews.base_zoom_of(connection, get_layer(name), Clearance.RESTRICTED) or 0
+    held = _held(city, name, Clearance.RESTRICTED)
+    # Neighbours too: what is far from a change may be crowded out by it.
+    addresses = {(z, *_tile_of(v, z)) for v in held for z in range(max(0, base - 4), base)}
+    before = asyncio.run(_overviews(city, name, addresses, at))
+    since = datetime.now(UTC)
+    city.publish(name, [_row(name, n, chance) for n in (1, 500, 501)])
+    after = asyncio.run(_overviews(city, name, addresses, at))
+    with city.address.connect(Role.OWNER) as connection:
+        untold = [
+            address
+            for address in addresses
+            if before[address] != after[address] and not _is_told(connection, name, since, address)
+        ]
+
+    assert before != after
+    assert [] == untold
+
+
+async def _overviews(
+    city: City, name: str, addresses: set[tuple[int, int, int]], at: datetime
+) -> dict[tuple[int, int, int], tuple[bytes, int]]:
+    query = TileQuery(get_layer(name), Clearance.RESTRICTED, TileTime(at))
+    shown = _shown(name, Clearance.RESTRICTED)
+    async with await _connect(city, Clearance.RESTRICTED) as connection:
+        tiles = {
+            a: await render_overview(connection, query, TileAddress(*a), shown) for a in addresses
+        }
+    return {address: (tile.content, tile.left_out) for address, tile in tiles.items()}
+
+
+def _is_told(
+    connection: Connection, name: str, since: datetime, address: tuple[int, int, int]
+) -> bool:
+    told = connection.execute(
+        text(
+            "SELECT EXISTS (SELECT FROM city.tile_changes WHERE layer = :layer "
+            "AND changed_at >= :since AND :z BETWEEN first_zoom AND last_zoom "
+            "AND (shape IS NULL OR shape && ST_TileEnvelope(:z, :x, :y, margin => 0.015625)))"
+        ),
+        {"layer": name, "since": since, **dict(zip("zxy", address, strict=True))},
+    ).scalar_one()
+    return bool(told)
+
+
 def test_a_raised_feature_leaves_the_tiles_of_lower_levels_at_every_instant(city: City) -> None:
     def tile(level: Clearance) -> Rendered:
         # In a corner of its own, so that nothing else can take its place.
