@@ -7,6 +7,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -124,6 +125,29 @@ def test_an_undone_load_leaves_low_zooms_as_they_were(city: City, name: str) -> 
 
     assert during != before
     assert after == before
+
+
+@pytest.mark.parametrize("render", [render_overview, render_bounded])
+def test_what_is_shown_of_areas_is_named_once(city: City, render: Any) -> None:
+    level, z = Clearance.PUBLIC, 9
+    held = _held(city, "parcels", level)
+    addresses = {(z, *_tile_of(version, z)) for version in held}
+    shown = replace(_shown("parcels", level), with_labels=True)
+    query = TileQuery(get_layer("parcels"), level, TileTime(datetime.now(UTC)))
+
+    async def tiles() -> list[Rendered]:
+        async with await _connect(city, level) as connection:
+            return [await render(connection, query, TileAddress(*a), shown) for a in addresses]
+
+    named: Counter[int] = Counter()
+    drawn: set[int] = set()
+    for tile in asyncio.run(tiles()):
+        layers = mapbox_vector_tile.decode(tile.content)
+        named.update(f["id"] for f in layers.get("parcels-labels", {"features": []})["features"])
+        drawn |= {f["id"] for f in layers.get("parcels", {"features": []})["features"]}
+    assert named
+    assert {1} == set(named.values())
+    assert set(named) <= drawn
 
 
 @pytest.mark.parametrize("name", LAYERS)
