@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import gzip
-from collections.abc import Sequence
-from hashlib import blake2b
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
@@ -14,51 +10,45 @@ from starlette.responses import Response
 from geoservice.api.answers import base_url, cache_control, json_response
 from geoservice.api.parameters import CallerAccess, PathNumber, ServiceSettings
 from geoservice.api.quick import QuickRoute, no_parameters
-from geoservice.api.tile_queries import RequestedTileQueries, named_layers, tile_queries
+from geoservice.api.tile_queries import AskedTiles, RequestedTiles, asked_tiles, named_layers
 from geoservice.auth import get_access
-from geoservice.settings import Settings
 from geoservice.theme_watch import know_layers
-from geoservice.tile_service import RenderedTile, TileService
+from geoservice.tile_answer import tile_answer
+from geoservice.tile_service import TileAsk, TileService
 from layers.access import Access
 from layers.base import Title
 from layers.errors import NotFoundError
 from layers.extent import BBox
 from layers.registry import layers_at
+from tiles.generalised import read_base_zooms
 from tiles.grids import WEB_MERCATOR, Grid, get_grid
 from tiles.matrix import TileAddress
-from tiles.query import TileQuery
 from tiles.style import CityOnMap, map_style
 from tiles.tilejson import tilejson
-from tiles.vector import MEDIA_TYPE
 
 router = APIRouter(tags=["Tiles"])
 
 STYLE_NAME = "city"
-LEFT_OUT_HEADER = "X-Features-Left-Out"
-_VARY = "Accept-Encoding, Authorization"
-_GZIP_FROM_BYTES = 200
-_GZIP_ASIDE_FROM_BYTES = 20_000
-"""From here on compressing takes longer than going to another thread and back."""
 
 
 @router.get("/tiles/{layers}/{z}/{x}/{y}.mvt", summary="One vector tile")
 async def tile(
     request: Request,
     access: CallerAccess,
-    queries: RequestedTileQueries,
+    asked: RequestedTiles,
     z: PathNumber,
     x: PathNumber,
     y: PathNumber,
 ) -> Response:
     """A tile of one layer or of several, joined by commas; 204 where there is nothing."""
-    return await tile_response(request, access, queries, TileAddress.within_matrix(z, x, y))
+    return await tile_response(request, access, asked, TileAddress.within_matrix(z, x, y))
 
 
 @router.get("/tiles/{layers}/{grid}/{z}/{x}/{y}.mvt", summary="One vector tile of a grid")
 async def tile_of_grid(  # the address of a tile in a grid has five parts
     request: Request,
     access: CallerAccess,
-    queries: RequestedTileQueries,
+    asked: RequestedTiles,
     grid: str,
     z: PathNumber,
     x: PathNumber,
@@ -66,7 +56,7 @@ async def tile_of_grid(  # the address of a tile in a grid has five parts
 ) -> Response:
     """A tile cut in one of the grids; otherwise as without one, which is WebMercatorQuad."""
     address = TileAddress.within_matrix(z, x, y, get_grid(grid))
-    return await tile_response(request, access, queries, address)
+    return await tile_response(request, access, asked, address)
 
 
 async def _tile_now(request: Request) -> Response:
@@ -76,17 +66,26 @@ async def _tile_now(request: Request) -> Response:
     path, most = request.path_params, state.settings.tiles.max_layers
     wanted = named_layers(path["layers"], access.level, most)
     address = TileAddress.within_matrix(path["z"], path["x"], path["y"])
-    return await tile_response(request, access, tile_queries(wanted, access.level), address)
+    return await tile_response(request, access, asked_tiles(wanted, access.level), address)
 
 
 async def tile_response(
-    request: Request, access: Access, queries: Sequence[TileQuery], address: TileAddress
+    request: Request, access: Access, asked: AskedTiles, address: TileAddress
 ) -> Response:
     """The answer to a request of a tile, whatever its path."""
     service: TileService = request.app.state.tiles
-    rendered = await service.render(access, queries, address)
-    level = request.app.state.settings.tiles.gzip_level
-    return await _encoded(request, access, rendered, level)
+    ask = TileAsk(asked.queries, address, is_now=asked.is_now)
+    tile = await service.answer(access, ask)
+    service.remember(request.url.path, request.scope["query_string"], ask)
+    answer = tile_answer(
+        tile,
+        access,
+        accept_encoding=request.headers.get("accept-encoding", ""),
+        if_none_match=",".join(request.headers.getlist("if-none-match")),
+    )
+    response = Response(answer.body, answer.status)
+    response.raw_headers = answer.headers
+    return response
 
 
 quick_routes = (
@@ -96,48 +95,38 @@ quick_routes = (
 
 @router.get("/tiles/{layers}.json", summary="TileJSON of layers")
 async def tilejson_of_layers(
-    request: Request,
-    settings: ServiceSettings,
-    access: CallerAccess,
-    queries: RequestedTileQueries,
-    layers: str,
+    request: Request, access: CallerAccess, asked: RequestedTiles, layers: str
 ) -> Response:
     """TileJSON 3.0.0 of one layer or of several, joined by commas; tiles keep the parameters."""
-    return _tilejson(request, settings, access, queries, f"{layers}/{{z}}/{{x}}/{{y}}.mvt")
+    path = f"{layers}/{{z}}/{{x}}/{{y}}.mvt"
+    return await _tilejson(request, access, asked, WEB_MERCATOR, path)
 
 
 @router.get("/tiles/{layers}/{grid}.json", summary="TileJSON of layers in a grid")
-async def tilejson_of_grid(  # one for each thing that is asked for
-    request: Request,
-    settings: ServiceSettings,
-    access: CallerAccess,
-    queries: RequestedTileQueries,
-    layers: str,
-    grid: str,
+async def tilejson_of_grid(
+    request: Request, access: CallerAccess, asked: RequestedTiles, layers: str, grid: str
 ) -> Response:
     """TileJSON 3.0.0 of layers in one of the grids, whose zooms it counts."""
-    found = get_grid(grid)
     path = f"{layers}/{grid}/{{z}}/{{x}}/{{y}}.mvt"
-    return _tilejson(request, settings, access, queries, path, found)
+    return await _tilejson(request, access, asked, get_grid(grid), path)
 
 
-def _tilejson(  # one for each thing that is asked for
-    request: Request,
-    settings: Settings,
-    access: Access,
-    queries: Sequence[TileQuery],
-    path: str,
-    grid: Grid = WEB_MERCATOR,
+async def _tilejson(
+    request: Request, access: Access, asked: AskedTiles, grid: Grid, path: str
 ) -> Response:
-    asked = f"?{urlencode(request.query_params)}" if request.query_params else ""
-    city = settings.city
+    parameters = f"?{urlencode(request.query_params)}" if request.query_params else ""
+    state = request.app.state
+    city = state.settings.city
+    async with state.database.readers(access).connection() as connection:
+        base_zooms = await read_base_zooms(connection)
     return json_response(
         tilejson(
-            queries,
+            asked.queries,
             grid,
             BBox(*city.extent),
-            tiles_url=f"{base_url(request)}/tiles/{path}{asked}",
+            tiles_url=f"{base_url(request)}/tiles/{path}{parameters}",
             attribution=city.attribution,
+            base_zooms=base_zooms,
         ),
         headers={"Cache-Control": cache_control(access), "Vary": "Authorization"},
     )
@@ -161,48 +150,3 @@ async def style(settings: ServiceSettings, access: CallerAccess, name: str) -> R
         map_style(layers_at(access.level), access.level, name=name, city=on_map),
         headers={"Cache-Control": cache_control(access), "Vary": "Authorization"},
     )
-
-
-async def _encoded(
-    request: Request, access: Access, rendered: RenderedTile, gzip_level: int
-) -> Response:
-    content = rendered.content
-    headers = {"Cache-Control": cache_control(access), "Vary": _VARY}
-    if rendered.left_out:
-        headers[LEFT_OUT_HEADER] = str(rendered.left_out)
-    if not content:
-        return Response(status_code=204, headers=headers)
-    zipped = len(content) >= _GZIP_FROM_BYTES and _accepts_gzip(request)
-    digest = blake2b(content, digest_size=16).hexdigest()
-    headers["ETag"] = f'"{digest}{"-gzip" if zipped else ""}"'
-    if _has_already(request, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    if zipped:
-        if len(content) < _GZIP_ASIDE_FROM_BYTES:
-            content = gzip.compress(content, gzip_level, mtime=0)
-        else:
-            # Off the event loop: zlib lets other threads run.
-            content = await asyncio.to_thread(gzip.compress, content, gzip_level, mtime=0)
-        headers["Content-Encoding"] = "gzip"
-    return Response(content, 200, headers, MEDIA_TYPE)
-
-
-def _accepts_gzip(request: Request) -> bool:
-    """Whether gzip is acceptable (RFC 9110 12.5.3): named, or a star, with a weight above 0."""
-    weights: dict[str, float] = {}
-    for part in request.headers.get("accept-encoding", "").split(","):
-        coding, _, parameter = part.strip().partition(";")
-        try:
-            weight = float(parameter.partition("=")[2]) if parameter else 1.0
-        except ValueError:
-            weight = 0.0
-        weights[coding.strip().lower()] = weight
-    return weights.get("gzip", weights.get("*", 0.0)) > 0
-
-
-def _has_already(request: Request, etag: str) -> bool:
-    """Whether If-None-Match names the tag (RFC 9110 13.1.2, weak comparison)."""
-    asked = ",".join(request.headers.getlist("if-none-match"))
-    return asked.strip() == "*" or etag in {
-        one.strip().removeprefix("W/") for one in asked.split(",")
-    }

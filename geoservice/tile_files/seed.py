@@ -42,7 +42,7 @@ def seed_tiles(
     """
     request.queries()
     report = SeedReport()
-    with rendering(settings, request, processes) as render:
+    with rendering(settings, request, processes, uses_cache=True) as render:
         tiles = walk(request.tile_range(), render, max_tiles=max_tiles, progress=progress)
         for tile in tiles:
             report.tiles += bool(tile.byte_count)
