@@ -14,7 +14,6 @@ from hashlib import blake2b
 from geoservice import __version__
 from geoservice.api.parameters import refuse_unsettled_belief
 from geoservice.db import Database
-from geoservice.settings import TileSettings
 from geoservice.tile_cache.keeper import CacheKeeper
 from geoservice.tile_cache.times import KeyTimes, LayerTimes
 from layers.access import Access
@@ -63,11 +62,13 @@ class TileAsk:
 class TileService:
     """The tiles of one worker."""
 
-    def __init__(self, database: Database, keeper: CacheKeeper, settings: TileSettings) -> None:
+    def __init__(
+        self, database: Database, keeper: CacheKeeper, options: TileOptions, gzip_level: int
+    ) -> None:
         self._database = database
         self._keeper = keeper
-        self._options = TileOptions(settings.extent, settings.buffer)
-        self._gzip_level = settings.gzip_level
+        self._options = options
+        self._gzip_level = gzip_level
         self._times = LayerTimes(database)
         self._making: dict[bytes, asyncio.Future[CachedTile]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -118,10 +119,10 @@ class TileService:
             return found
         return await self._made_once(access, ask, key, times)
 
-    async def finish(self) -> None:
-        """Wait until what is being stored is stored."""
+    async def settled(self) -> None:
+        """Wait until what was rendered is stored."""
         while self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.wait(self._tasks)
 
     async def _times_of(self, cache: TileCache, ask: TileAsk) -> KeyTimes:
         time_ = ask.queries[0].time

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy import ColumnElement, TableClause
@@ -68,12 +68,13 @@ class TileQuery:
 
     @property
     def label_attributes(self) -> tuple[Attribute, ...]:
-        """The attributes of the label points of an area layer; none where tiles hold no points."""
+        """The attributes of the label points of an area layer; none where tiles hold no points.
+
+        Tiles that do not ship all of them hold none.
+        """
         found = label_attributes(self.layer, self.level)
-        if self.properties is None:
-            return found
-        shipped = tuple(a for a in found if a.name in self.properties)
-        return shipped if self.layer.style.label in self.properties else ()
+        is_shipped = self.properties is None or {a.name for a in found} <= set(self.properties)
+        return found if is_shipped else ()
 
     @property
     def versions(self) -> Versions:
@@ -87,12 +88,3 @@ class TileQuery:
         shipped = "*" if self.properties is None else ",".join(a.name for a in self.attributes)
         condition = self.condition.canonical if self.condition else ""
         return f"{shipped}\n{condition}".encode()
-
-
-_ANY_INSTANT = datetime.min.replace(tzinfo=UTC)
-
-
-def timeless(query: TileQuery) -> TileQuery:
-    """One query for all instants, for which there is one statement."""
-    as_recorded = _ANY_INSTANT if query.time.as_recorded is not None else None
-    return replace(query, time=TileTime(_ANY_INSTANT, as_recorded))

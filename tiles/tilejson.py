@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 from layers.base import Attribute, AttributeType, Layer
@@ -27,8 +26,8 @@ def tilejson(
     extent: BBox,
     *,
     tiles_url: str,
-    attribution: str,
-    base_zooms: Mapping[str, int],
+    attribution: str = "",
+    base_zooms: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """The TileJSON of a composite of layers as their queries ask for them.
 
@@ -36,11 +35,17 @@ def tilejson(
         grid: Whose zooms it counts.
         extent: Of the city, degrees.
         tiles_url: Absolute URL template with ``{z}/{x}/{y}``.
+        attribution: Whose the data are.
         base_zooms: From which zoom of Web Mercator on tiles show all of a layer to the level, by
             its name; a layer that is not named is not said to be generalised.
     """
     layers = [query.layer for query in queries]
-    described = [part for query in queries for part in vector_layers(query, grid, base_zooms)]
+    known = base_zooms or {}
+    described = [
+        part
+        for query in queries
+        for part in vector_layers(query, grid, known.get(query.layer.name, 0))
+    ]
     return {
         "tilejson": "3.0.0",
         "name": ",".join(layer.name for layer in layers),
@@ -61,11 +66,14 @@ def tilejson(
 
 
 def vector_layers(
-    query: TileQuery,
-    grid: Grid = WEB_MERCATOR,
-    base_zooms: Mapping[str, int] = MappingProxyType({}),
+    query: TileQuery, grid: Grid = WEB_MERCATOR, base_zoom: int = 0
 ) -> Iterator[dict[str, Any]]:
-    """The layers of tiles that hold a query, as ``vector_layers`` describes them."""
+    """The layers of tiles that hold a query, as ``vector_layers`` describes them.
+
+    Args:
+        grid: Whose zooms are counted.
+        base_zoom: From which zoom of Web Mercator on tiles show all of the layer.
+    """
     layer = query.layer
     title = f"{layer.title.en} {layer.title.zh}"
     described: dict[str, Any] = {
@@ -75,10 +83,10 @@ def vector_layers(
         "maxzoom": grid.zoom_of(layer.maxzoom),
         "fields": {a.name: field_description(a) for a in query.attributes},
     }
-    base_zoom = base_zooms.get(layer.name, 0)
     if base_zoom > layer.minzoom:
-        described["description"] = f"{title}; {_generalised(layer, grid.zoom_of(base_zoom))}"
-        described["geoservice:generalised_below"] = grid.zoom_of(base_zoom)
+        zoom = grid.zoom_of(base_zoom)
+        described["description"] = f"{title}; {_generalised(layer, zoom)}"
+        described["geoservice:generalised_below"] = zoom
         if not has_overview(layer):
             described["fields"] |= cluster_fields(layer)
     yield described
@@ -90,13 +98,6 @@ def vector_layers(
             "maxzoom": grid.zoom_of(layer.maxzoom),
             "fields": {a.name: field_description(a) for a in labelled},
         }
-
-
-def field_description(attribute: Attribute) -> str:
-    """An attribute as ``fields`` of a TileJSON describe it: type, unit and titles."""
-    kind = _JSON_TYPE.get(attribute.type, "String")
-    unit = f", {attribute.unit}" if attribute.unit else ""
-    return f"{kind}{unit}: {attribute.title.en} {attribute.title.zh}"
 
 
 def _generalised(layer: Layer, base_zoom: int) -> str:
@@ -111,3 +112,10 @@ def _generalised(layer: Layer, base_zoom: int) -> str:
         f"below zoom {base_zoom} the {measure} features of each part of a tile, simplified; "
         f"X-Features-Left-Out counts the others {base_zoom} 级以下仅含各处最主要的要素并经简化"
     )
+
+
+def field_description(attribute: Attribute) -> str:
+    """An attribute as ``fields`` of a TileJSON describe it: type, unit and titles."""
+    kind = _JSON_TYPE.get(attribute.type, "String")
+    unit = f", {attribute.unit}" if attribute.unit else ""
+    return f"{kind}{unit}: {attribute.title.en} {attribute.title.zh}"

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from geoservice.api.answers import base_url, cache_control, json_response
 from geoservice.api.narrowing import CRS84
 from geoservice.api.parameters import CallerAccess, PathNumber, ServiceSettings
-from geoservice.api.tile_queries import RequestedLayerQuery
+from geoservice.api.tile_queries import RequestedTilesOfLayer
 from geoservice.api.tiles import tile_response
 from layers.base import Layer
 from layers.extent import BBox
@@ -96,19 +96,19 @@ async def tileset(  # one for each thing that is asked for
     request: Request,
     settings: ServiceSettings,
     access: CallerAccess,
-    queries: RequestedLayerQuery,
+    asked: RequestedTilesOfLayer,
     layer: str,
     grid: str,
 ) -> Response:
     """What tiles of a layer hold in a grid, and where they are; these keep the parameters."""
-    found_grid, query = get_grid(grid), queries[0]
+    found_grid, query = get_grid(grid), asked.queries[0]
     base = base_url(request)
     here = f"{base}/collections/{layer}/tiles/{grid}"
-    asked = f"?{urlencode(request.query_params)}" if request.query_params else ""
+    parameters = f"?{urlencode(request.query_params)}" if request.query_params else ""
     template = _link(
-        f"{here}/{{tileMatrix}}/{{tileRow}}/{{tileCol}}{asked}", "item", "Tiles", MEDIA_TYPE
+        f"{here}/{{tileMatrix}}/{{tileRow}}/{{tileCol}}{parameters}", "item", "Tiles", MEDIA_TYPE
     )
-    tilejson = _link(f"{base}/tiles/{layer}/{grid}.json{asked}", "describedby", "TileJSON")
+    tilejson = _link(f"{base}/tiles/{layer}/{grid}.json{parameters}", "describedby", "TileJSON")
     summary = _summary(query.layer, found_grid, base, here)
     box = settings.city.extent
     return json_response(
@@ -131,7 +131,7 @@ async def tileset(  # one for each thing that is asked for
 async def tileset_tile(  # the address of a tile in a grid has five parts
     request: Request,
     access: CallerAccess,
-    queries: RequestedLayerQuery,
+    asked: RequestedTilesOfLayer,
     grid: str,
     z: PathNumber,
     row: PathNumber,
@@ -139,7 +139,7 @@ async def tileset_tile(  # the address of a tile in a grid has five parts
 ) -> Response:
     """A tile of a layer; the same as ``/tiles/{layer}/{grid}/{z}/{col}/{row}.mvt``."""
     address = TileAddress.within_matrix(z, col, row, get_grid(grid))
-    return await tile_response(request, access, queries, address)
+    return await tile_response(request, access, asked, address)
 
 
 def tilesets_link(base: str, layer: Layer) -> Json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -24,6 +25,19 @@ from tiles.query import TileQuery, TileTime
 NO_NARROWING = Narrowing()
 
 
+@dataclass(frozen=True)
+class AskedTiles:
+    """What tiles are to hold, wherever they are.
+
+    Attributes:
+        queries: One for each layer, in order.
+        is_now: Whether the present is asked for, whenever that is.
+    """
+
+    queries: tuple[TileQuery, ...]
+    is_now: bool
+
+
 def named_layers(names: str, level: Clearance, most: int) -> tuple[Layer, ...]:
     """The layers of a comma-separated list, in its order.
 
@@ -39,50 +53,51 @@ def named_layers(names: str, level: Clearance, most: int) -> tuple[Layer, ...]:
     return tuple(get_layer(part, level) for part in parts)
 
 
-def tile_queries(
+def asked_tiles(
     layers: Sequence[Layer],
     level: Clearance,
     at: datetime | None = None,
     as_recorded: datetime | None = None,
     narrowing: Narrowing = NO_NARROWING,
-) -> list[TileQuery]:
-    """What a tile is to hold of each layer; without an instant, what holds now.
+) -> AskedTiles:
+    """What tiles are to hold of each layer; without an instant, what holds now.
 
     Raises:
         InvalidParameter: the filter cannot be used for one of the layers, or a property is in none.
     """
     time = TileTime(at or datetime.now(UTC), as_recorded)
     names = narrowing.properties_of(layers, level)
-    return [
+    queries = tuple(
         TileQuery(layer, level, time, narrowing.filter_of(layer, level), properties)
         for layer, properties in zip(layers, names, strict=True)
-    ]
+    )
+    return AskedTiles(queries, is_now=at is None)
 
 
-async def get_tile_queries(  # one for each thing that a tile may be asked for
+async def get_tiles(  # one for each thing that a tile may be asked for
     layers: str,
     settings: ServiceSettings,
     access: CallerAccess,
     at: RequestedInstant,
     as_recorded: RequestedAsRecorded,
     narrowing: RequestedNarrowing,
-) -> list[TileQuery]:
-    """What the request asks for, for layers that the path names joined by commas."""
+) -> AskedTiles:
+    """What the request asks for, of layers that the path names joined by commas."""
     wanted = named_layers(layers, access.level, settings.tiles.max_layers)
-    return tile_queries(wanted, access.level, at, as_recorded, narrowing)
+    return asked_tiles(wanted, access.level, at, as_recorded, narrowing)
 
 
-async def get_layer_query(
+async def get_tiles_of_layer(
     layer: str,
     access: CallerAccess,
     at: RequestedInstant,
     as_recorded: RequestedAsRecorded,
     narrowing: RequestedNarrowing,
-) -> list[TileQuery]:
-    """What the request asks for, for the one layer that the path names."""
+) -> AskedTiles:
+    """What the request asks for, of the one layer that the path names."""
     wanted = [get_layer(layer, access.level)]
-    return tile_queries(wanted, access.level, at, as_recorded, narrowing)
+    return asked_tiles(wanted, access.level, at, as_recorded, narrowing)
 
 
-RequestedTileQueries = Annotated[list[TileQuery], Depends(get_tile_queries)]
-RequestedLayerQuery = Annotated[list[TileQuery], Depends(get_layer_query)]
+RequestedTiles = Annotated[AskedTiles, Depends(get_tiles)]
+RequestedTilesOfLayer = Annotated[AskedTiles, Depends(get_tiles_of_layer)]

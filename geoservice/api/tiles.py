@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from geoservice.api.answers import base_url, cache_control, json_response
-from geoservice.api.parameters import (
-    CallerAccess,
-    PathNumber,
-    ServiceDatabase,
-    ServiceSettings,
-)
+from geoservice.api.parameters import CallerAccess, PathNumber, ServiceSettings
 from geoservice.api.quick import QuickRoute, no_parameters
-from geoservice.api.tile_queries import RequestedTileQueries, named_layers, tile_queries
+from geoservice.api.tile_queries import AskedTiles, RequestedTiles, asked_tiles, named_layers
 from geoservice.auth import get_access
-from geoservice.db import Database
-from geoservice.settings import Settings
 from geoservice.theme_watch import know_layers
 from geoservice.tile_answer import tile_answer
 from geoservice.tile_service import TileAsk, TileService
@@ -31,7 +23,6 @@ from layers.registry import layers_at
 from tiles.generalised import read_base_zooms
 from tiles.grids import WEB_MERCATOR, Grid, get_grid
 from tiles.matrix import TileAddress
-from tiles.query import TileQuery
 from tiles.style import CityOnMap, map_style
 from tiles.tilejson import tilejson
 
@@ -44,20 +35,20 @@ STYLE_NAME = "city"
 async def tile(
     request: Request,
     access: CallerAccess,
-    queries: RequestedTileQueries,
+    asked: RequestedTiles,
     z: PathNumber,
     x: PathNumber,
     y: PathNumber,
 ) -> Response:
     """A tile of one layer or of several, joined by commas; 204 where there is nothing."""
-    return await tile_response(request, access, queries, TileAddress.within_matrix(z, x, y))
+    return await tile_response(request, access, asked, TileAddress.within_matrix(z, x, y))
 
 
 @router.get("/tiles/{layers}/{grid}/{z}/{x}/{y}.mvt", summary="One vector tile of a grid")
 async def tile_of_grid(  # the address of a tile in a grid has five parts
     request: Request,
     access: CallerAccess,
-    queries: RequestedTileQueries,
+    asked: RequestedTiles,
     grid: str,
     z: PathNumber,
     x: PathNumber,
@@ -65,7 +56,7 @@ async def tile_of_grid(  # the address of a tile in a grid has five parts
 ) -> Response:
     """A tile cut in one of the grids; otherwise as without one, which is WebMercatorQuad."""
     address = TileAddress.within_matrix(z, x, y, get_grid(grid))
-    return await tile_response(request, access, queries, address)
+    return await tile_response(request, access, asked, address)
 
 
 async def _tile_now(request: Request) -> Response:
@@ -75,15 +66,15 @@ async def _tile_now(request: Request) -> Response:
     path, most = request.path_params, state.settings.tiles.max_layers
     wanted = named_layers(path["layers"], access.level, most)
     address = TileAddress.within_matrix(path["z"], path["x"], path["y"])
-    return await tile_response(request, access, tile_queries(wanted, access.level), address)
+    return await tile_response(request, access, asked_tiles(wanted, access.level), address)
 
 
 async def tile_response(
-    request: Request, access: Access, queries: Sequence[TileQuery], address: TileAddress
+    request: Request, access: Access, asked: AskedTiles, address: TileAddress
 ) -> Response:
     """The answer to a request of a tile, whatever its path."""
     service: TileService = request.app.state.tiles
-    ask = TileAsk(tuple(queries), address, is_now="datetime" not in request.query_params)
+    ask = TileAsk(asked.queries, address, is_now=asked.is_now)
     tile = await service.answer(access, ask)
     service.remember(request.url.path, request.scope["query_string"], ask)
     answer = tile_answer(
@@ -104,53 +95,36 @@ quick_routes = (
 
 @router.get("/tiles/{layers}.json", summary="TileJSON of layers")
 async def tilejson_of_layers(
-    request: Request,
-    database: ServiceDatabase,
-    settings: ServiceSettings,
-    access: CallerAccess,
-    queries: RequestedTileQueries,
-    layers: str,
+    request: Request, access: CallerAccess, asked: RequestedTiles, layers: str
 ) -> Response:
     """TileJSON 3.0.0 of one layer or of several, joined by commas; tiles keep the parameters."""
     path = f"{layers}/{{z}}/{{x}}/{{y}}.mvt"
-    return await _tilejson(request, database, settings, access, queries, path)
+    return await _tilejson(request, access, asked, WEB_MERCATOR, path)
 
 
 @router.get("/tiles/{layers}/{grid}.json", summary="TileJSON of layers in a grid")
-async def tilejson_of_grid(  # one for each thing that is asked for
-    request: Request,
-    database: ServiceDatabase,
-    settings: ServiceSettings,
-    access: CallerAccess,
-    queries: RequestedTileQueries,
-    layers: str,
-    grid: str,
+async def tilejson_of_grid(
+    request: Request, access: CallerAccess, asked: RequestedTiles, layers: str, grid: str
 ) -> Response:
     """TileJSON 3.0.0 of layers in one of the grids, whose zooms it counts."""
-    found = get_grid(grid)
     path = f"{layers}/{grid}/{{z}}/{{x}}/{{y}}.mvt"
-    return await _tilejson(request, database, settings, access, queries, path, found)
+    return await _tilejson(request, access, asked, get_grid(grid), path)
 
 
-async def _tilejson(  # one for each thing that is asked for
-    request: Request,
-    database: Database,
-    settings: Settings,
-    access: Access,
-    queries: Sequence[TileQuery],
-    path: str,
-    grid: Grid = WEB_MERCATOR,
+async def _tilejson(
+    request: Request, access: Access, asked: AskedTiles, grid: Grid, path: str
 ) -> Response:
-    asked = f"?{urlencode(request.query_params)}" if request.query_params else ""
-    city = settings.city
-    async with database.readers(access).connection() as connection:
+    parameters = f"?{urlencode(request.query_params)}" if request.query_params else ""
+    state = request.app.state
+    city = state.settings.city
+    async with state.database.readers(access).connection() as connection:
         base_zooms = await read_base_zooms(connection)
     return json_response(
         tilejson(
-            queries,
+            asked.queries,
             grid,
             BBox(*city.extent),
-            tiles_url=f"{base_url(request)}/tiles/{path}{asked}",
+            tiles_url=f"{base_url(request)}/tiles/{path}{parameters}",
             attribution=city.attribution,
             base_zooms=base_zooms,
         ),

@@ -16,14 +16,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from geoservice.cli.terminal import shown, table_console
-from geoservice.db import Database, DatabaseAddress
+from geoservice.db import DatabaseAddress
 from geoservice.settings import Settings
 from geoservice.theme_loading import refresh_themes
-from geoservice.tile_cache.keeper import CacheKeeper
 from geoservice.tile_files.export import MAX_TILES, export_tiles
 from geoservice.tile_files.request import TilesRequest
 from geoservice.tile_files.seed import seed_tiles
-from geoservice.tile_service import TileAsk, TileService
+from geoservice.tile_files.service import opened_tiles
+from geoservice.tile_service import TileAsk
 from layers.access import Access, Clearance
 from layers.errors import InvalidParameter
 from layers.extent import BBox, instant_in_city
@@ -153,17 +153,13 @@ def inspect(  # one for each option
     console = table_console()
     for layer in found:
         console.print(_table(layer))
-    console.print(f"{len(tile.content):,} bytes, {tile.left_out:,} features left out")
+    console.print(f"{tile.size:,} bytes, {tile.left_out:,} features left out")
 
 
 async def _rendered(settings: Settings, request: TilesRequest, address: TileAddress) -> CachedTile:
-    database = Database(DatabaseAddress(settings.database), pool_size=1)
-    service = TileService(database, CacheKeeper(database, None), settings.tiles)
-    ask = TileAsk(request.queries(), address, is_now=False)
-    try:
-        return await service.answer(Access(request.level), ask)
-    finally:
-        await database.close()
+    async with opened_tiles(settings, uses_cache=False) as opened:
+        ask = TileAsk(request.queries(), address, is_now=False)
+        return await opened.service.answer(Access(request.level), ask)
 
 
 def _table(layer: InspectedLayer) -> Table:

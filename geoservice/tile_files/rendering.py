@@ -6,30 +6,29 @@ own; so several processes help as far as it has processors.
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from multiprocessing.util import Finalize
 from typing import Protocol
 
-from geoservice.db import Database, DatabaseAddress
+from anyio.from_thread import start_blocking_portal
+
+from geoservice.db import DatabaseAddress
 from geoservice.settings import Settings
 from geoservice.theme_loading import refresh_themes
-from geoservice.tile_cache.keeper import CacheKeeper
 from geoservice.tile_files.request import TilesRequest
-from geoservice.tile_service import TileAsk, TileService
+from geoservice.tile_files.service import opened_tiles
+from geoservice.tile_service import TileAsk
 from layers.access import Access
 from layers.errors import InvalidParameter
 from tiles.archives import archive_order
-from tiles.cache import CacheFolder
 from tiles.grids import WEB_MERCATOR
 from tiles.matrix import TileAddress
-from tiles.vector import TileOptions
 from tiles.walk import TileRange, is_occupied
 
 BATCH = 64
@@ -55,54 +54,50 @@ class BulkTile:
 
 
 class TileWorker:
-    """Renders tiles as the service does, on one connection; belongs to one process.
+    """Renders tiles as the service does; belongs to one process.
+
+    It works in a thread of its own, where the cache is kept in step with the database meanwhile.
 
     Args:
         request: Which tiles; checked already.
-        cache: Where they are kept, those of the present; None keeps none.
+        uses_cache: Whether tiles are taken from the cache of the host, and put there.
     """
 
-    def __init__(
-        self, settings: Settings, request: TilesRequest, cache: CacheFolder | None
-    ) -> None:
-        self._is_kept = cache is not None
-        self._gzip_level = settings.tiles.gzip_level
+    def __init__(self, settings: Settings, request: TilesRequest, *, uses_cache: bool) -> None:
         self._access = Access(request.level)
         self._queries = request.queries()
+        # Tiles of the cache are of the present, whenever that is.
+        self._is_now = uses_cache
         self._minzoom = request.tile_range().minzoom
-        self._options = TileOptions(settings.tiles.extent, settings.tiles.buffer)
-        self._database = Database(DatabaseAddress(settings.database), pool_size=1)
-        self._keeper = CacheKeeper(self._database, cache)
-        self._service = TileService(self._database, self._keeper, settings.tiles)
-        self._runner = asyncio.Runner()
+        self._gzip_level = settings.tiles.gzip_level
+        self._portal = ExitStack()
+        portal = self._portal.enter_context(start_blocking_portal())
+        opened = opened_tiles(settings, uses_cache=uses_cache)
+        self._tiles = self._portal.enter_context(portal.wrap_async_context_manager(opened))
+        self._call = portal.call
 
     def render(self, addresses: Sequence[TileAddress]) -> list[BulkTile]:
         """Tiles in the order of their addresses."""
-        return self._runner.run(self._render(addresses))
+        return self._call(self._render, addresses)
 
     async def _render(self, addresses: Sequence[TileAddress]) -> list[BulkTile]:
         return [await self._tile(address) for address in addresses]
 
     async def _tile(self, address: TileAddress) -> BulkTile:
-        async with self._database.readers(self._access).connection() as connection:
-            found = await is_occupied(connection, self._queries, address, self._options)
+        async with self._tiles.database.readers(self._access).connection() as connection:
+            found = await is_occupied(connection, self._queries, address, self._tiles.options)
         if not found or address.z < self._minzoom:
             return BulkTile(address, is_occupied=found)
-        if self._is_kept and self._keeper.cache is None:
-            await self._keeper.refresh()
-        ask = TileAsk(self._queries, address, is_now=self._is_kept)
-        tile = await self._service.answer(self._access, ask)
+        ask = TileAsk(self._queries, address, self._is_now)
+        tile = await self._tiles.service.answer(self._access, ask)
         zipped = tile.body
-        if zipped and not tile.is_gzipped:
-            zipped = gzip.compress(zipped, self._gzip_level, mtime=0)
+        if tile.body and not tile.is_gzipped:
+            zipped = gzip.compress(tile.body, self._gzip_level, mtime=0)
         return BulkTile(address, True, zipped, tile.size, tile.left_out)
 
     def close(self) -> None:
-        """Give the connections back."""
-        self._runner.run(self._service.finish())
-        self._runner.run(self._keeper.close())
-        self._runner.run(self._database.close())
-        self._runner.close()
+        """Wait until everything is stored, and give the connections back."""
+        self._portal.close()
 
 
 Render = Callable[[Sequence[TileAddress]], "Future[list[BulkTile]]"]
@@ -111,12 +106,12 @@ _worker: TileWorker | None = None
 """Of this process, where it is one of several."""
 
 
-def _begin(settings: Settings, request: TilesRequest, cache: CacheFolder | None) -> None:
+def _begin(settings: Settings, request: TilesRequest, uses_cache: bool) -> None:
     global _worker  # a process of the pool works for one request
     refresh_themes(DatabaseAddress(settings.database))
-    _worker = TileWorker(settings, request, cache)
-    # Whoever waits for readers need not wait for one that has ended.
-    Finalize(None, _worker.close, exitpriority=10)
+    _worker = TileWorker(settings, request, uses_cache=uses_cache)
+    # Processes of a pool end without what ``atexit`` knows of.
+    Finalize(None, _worker.close, exitpriority=0)
 
 
 def _render_here(addresses: Sequence[TileAddress]) -> list[BulkTile]:
@@ -128,18 +123,11 @@ def _render_here(addresses: Sequence[TileAddress]) -> list[BulkTile]:
 
 @contextmanager
 def rendering(
-    settings: Settings,
-    request: TilesRequest,
-    processes: int,
-    cache: CacheFolder | None = None,
+    settings: Settings, request: TilesRequest, processes: int, *, uses_cache: bool = False
 ) -> Iterator[Render]:
-    """Something that renders batches of tiles, at most so many of them at once.
-
-    Args:
-        cache: Where tiles are kept, which are then those of the present.
-    """
+    """Something that renders batches of tiles, at most so many of them at once."""
     if processes == 1:
-        worker = TileWorker(settings, request, cache)
+        worker = TileWorker(settings, request, uses_cache=uses_cache)
         try:
             yield lambda addresses: _done(worker.render(addresses))
         finally:
@@ -147,7 +135,7 @@ def rendering(
         return
     # Spawned: a connection, a thread or a lock of this process is of no use in a copy of it.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, _begin, (settings, request, cache)) as pool:
+    with ProcessPoolExecutor(processes, context, _begin, (settings, request, uses_cache)) as pool:
         try:
             yield lambda addresses: pool.submit(_render_here, addresses)
         except BaseException:

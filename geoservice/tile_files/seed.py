@@ -8,7 +8,6 @@ from geoservice.settings import Settings
 from geoservice.tile_files.export import MAX_TILES, NO_PROGRESS
 from geoservice.tile_files.rendering import WalkProgress, rendering, walk
 from geoservice.tile_files.request import TilesRequest
-from tiles.cache import CacheFolder
 
 
 @dataclass
@@ -43,8 +42,7 @@ def seed_tiles(
     """
     request.queries()
     report = SeedReport()
-    folder = CacheFolder(settings.tile_cache_folder, settings.tiles.cache_bytes)
-    with rendering(settings, request, processes, folder) as render:
+    with rendering(settings, request, processes, uses_cache=True) as render:
         tiles = walk(request.tile_range(), render, max_tiles=max_tiles, progress=progress)
         for tile in tiles:
             report.tiles += bool(tile.byte_count)

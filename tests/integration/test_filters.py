@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import cql2
 import pytest
 import shapely
 from hypothesis import given, settings
@@ -264,6 +265,21 @@ def test_a_random_filter_finds_what_python_finds(
 
     visible = (row for row in ROWS if row["clearance"] <= level)
     assert {row["code"] for row in visible if truth_of(tree, row) is True} == found
+
+
+@settings(max_examples=100)
+@given(conditions)
+def test_a_filter_in_words_means_what_it_means_as_json(
+    readers: dict[Clearance, Connection], tree: Json
+) -> None:
+    layer, level = get_layer("roads"), Clearance.RESTRICTED
+    view = readable(layer, level)
+    words = cql2.parse_json(json.dumps(tree)).to_text()
+
+    found = parse_filter(words, layer, level, FilterLanguage.TEXT)
+
+    rows = readers[level].execute(select(view.c.code).where(found.condition(view))).scalars()
+    assert codes_in_database(readers[level], level, tree) == set(rows)
 
 
 def codes(client: TestClient, layer: str, filter_: str, **more: Any) -> list[str]:

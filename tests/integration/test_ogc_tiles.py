@@ -46,10 +46,10 @@ def test_a_tile_set_says_what_its_tiles_hold(client: TestClient) -> None:
     document = client.get("/collections/parcels/tiles/WorldCRS84Quad").json()
 
     shapes, labels = document["layers"]
-    assert ("parcels", 2, "12") == (
+    assert ("parcels", 2, "16") == (
         shapes["id"],
         shapes["geometryDimension"],
-        shapes["minTileMatrix"],
+        shapes["maxTileMatrix"],
     )
     assert ("parcels-labels", 0) == (labels["id"], labels["geometryDimension"])
     assert ["code", "land_use"] == list(shapes["propertiesSchema"]["properties"])
@@ -110,7 +110,7 @@ def test_conformance_names_tiles_and_filters(client: TestClient) -> None:
         ("/collections/parcels/tiles/NoQuad", 404),
         ("/collections/parcels/tiles/WebMercatorQuad/1/0/2", 404),
         ("/collections/parcels/tiles/WebMercatorQuad/1/2/0", 404),
-        ("/collections/parcels/tiles/WorldCRS84Quad/0/0/1", 204),
+        ("/collections/parcels/tiles/WorldCRS84Quad/0/0/0", 204),
         ("/collections/parcels/tiles/CGCS2000Quad/0/0/0", 404),
         ("/tileMatrixSets/NoQuad", 404),
         ("/collections/parcels/tiles/WebMercatorQuad/01/0/0", 400),
