@@ -16,6 +16,7 @@ from geoservice.api import (
     features,
     health,
     loads,
+    styles,
     tiles,
     uploads,
     webmap,
@@ -66,7 +67,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.hours = CityHours(settings.city.time_zone)
     app.router.routes.extend((*tiles.quick_routes, *availability.quick_routes))
     every_route = [Depends(refuse_unknown_parameters), Depends(know_layers)]
-    for module in (collections, features, tiles, availability, uploads, loads, health):
+    for module in (collections, features, tiles, styles, availability, uploads, loads, health):
         app.include_router(module.router, dependencies=every_route)
     app.include_router(webmap.router)
     webmap.mount_assets(app)

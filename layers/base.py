@@ -234,6 +234,11 @@ class Style:
         live: Whether the colour follows the live status of the feature.
         live_minzoom: Zoom from which it does; further out there are too many features to ask for.
         dashed: Whether lines are dashed.
+        minzoom: Zoom from which the layer is drawn; None draws it wherever tiles hold it. Further
+            out tiles may hold an overview of it that would only make the map restless.
+        symbol_by: Attribute whose values have symbols.
+        symbols: Names of the symbols by value; those there are stand in ``tiles/symbols.py``.
+        symbol_minzoom: Zoom from which symbols are drawn.
     """
 
     color: str
@@ -253,6 +258,10 @@ class Style:
     live: bool = False
     live_minzoom: int = 14
     dashed: bool = False
+    minzoom: int | None = None
+    symbol_by: str | None = None
+    symbols: Mapping[str, str] = field(default_factory=dict)
+    symbol_minzoom: int = 15
 
 
 @dataclass(frozen=True, eq=False)
@@ -303,6 +312,11 @@ class Layer:
     def attributes_at(self, level: Clearance) -> tuple[Attribute, ...]:
         """The attributes that a level may read, in order; none below the layer's clearance."""
         return tuple(a for a in self.attributes if self.clearance_of(a) <= level)
+
+    @property
+    def drawn_from(self) -> int:
+        """The first zoom at which the layer is drawn: tiles hold it, and its style says so."""
+        return max(self.minzoom, self.style.minzoom or 0)
 
     def tile_attributes_at(self, level: Clearance) -> tuple[Attribute, ...]:
         """The attributes that tiles carry at a level."""

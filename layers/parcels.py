@@ -102,5 +102,6 @@ LAYER = Layer(
         label_minzoom=18,
         label_tail=7,
         label_color="#6b5f45",
+        minzoom=11,
     ),
 )

@@ -76,5 +76,6 @@ LAYER = Layer(
         },
         outline="#c9c2b4",
         label="name",
+        minzoom=7,
     ),
 )

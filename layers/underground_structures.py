@@ -73,5 +73,6 @@ LAYER = Layer(
         label="name",
         label_minzoom=16,
         label_color="#4b3a73",
+        minzoom=11,
     ),
 )

@@ -1,4 +1,4 @@
-"""Vector tiles, TileJSON and map styles over HTTP."""
+"""Vector tiles and TileJSON over HTTP."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import asyncio
 import gzip
 from datetime import UTC, datetime
 from hashlib import blake2b
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from geoservice.api.answers import base_url, cache_control, json_response
+from geoservice.api.answers import base_url, cache_control, json_response, names_tag
 from geoservice.api.parameters import (
     CallerAccess,
     PathNumber,
@@ -19,23 +20,22 @@ from geoservice.api.parameters import (
     ServiceDatabase,
     ServiceSettings,
     refuse_unsettled_belief,
+    time_parameters,
 )
 from geoservice.api.quick import QuickRoute, no_parameters
 from geoservice.auth import get_access
 from geoservice.theme_watch import know_layers
 from layers.access import Access, Clearance
-from layers.base import Layer, Title
-from layers.errors import InvalidParameter, NotFoundError
+from layers.base import Layer
+from layers.errors import InvalidParameter
 from layers.extent import BBox
-from layers.registry import get_layer, layers_at
+from layers.registry import get_layer
 from tiles.matrix import TileAddress
-from tiles.style import CityOnMap, map_style
 from tiles.tilejson import tilejson
 from tiles.vector import MEDIA_TYPE, TileOptions, TileTime, render_tile
 
 router = APIRouter(tags=["Tiles"])
 
-STYLE_NAME = "city"
 _VARY = "Accept-Encoding, Authorization"
 _GZIP_FROM_BYTES = 200
 _GZIP_ASIDE_FROM_BYTES = 20_000
@@ -81,33 +81,20 @@ quick_routes = (
 
 @router.get("/tiles/{layers}.json", summary="TileJSON of layers")
 async def tilejson_of_layers(
-    request: Request, settings: ServiceSettings, access: CallerAccess, layers: str
+    request: Request,
+    settings: ServiceSettings,
+    access: CallerAccess,
+    at: RequestedInstant,
+    as_recorded: RequestedAsRecorded,
+    layers: str,
 ) -> Response:
-    """TileJSON 3.0.0 of one layer or of several, joined by commas."""
+    """TileJSON 3.0.0 of one layer or of several, joined by commas; its tiles are of its time."""
     wanted = _layers(layers, access.level, settings.tiles.max_layers)
-    tiles_url = f"{base_url(request)}/tiles/{layers}/{{z}}/{{x}}/{{y}}.mvt"
+    time = time_parameters(at, as_recorded)
+    query = f"?{urlencode(time, safe=':')}" if time else ""
+    tiles_url = f"{base_url(request)}/tiles/{layers}/{{z}}/{{x}}/{{y}}.mvt{query}"
     return json_response(
         tilejson(wanted, access.level, BBox(*settings.city.extent), tiles_url),
-        headers={"Cache-Control": cache_control(access), "Vary": "Authorization"},
-    )
-
-
-@router.get("/styles/{name}.json", summary="A map style")
-async def style(settings: ServiceSettings, access: CallerAccess, name: str) -> Response:
-    """A MapLibre style of all layers that the caller may see, with their legend."""
-    if name != STYLE_NAME:
-        message = f"there is no style {name!r}"
-        raise NotFoundError(message)
-    city = settings.city
-    on_map = CityOnMap(
-        name=Title(city.name_en, city.name_zh),
-        extent=BBox(*city.extent),
-        time_zone=city.time_zone,
-        view=city.view,
-        attribution=city.attribution,
-    )
-    return json_response(
-        map_style(layers_at(access.level), access.level, name=name, city=on_map),
         headers={"Cache-Control": cache_control(access), "Vary": "Authorization"},
     )
 
@@ -136,7 +123,7 @@ async def _tile_response(
     zipped = len(content) >= _GZIP_FROM_BYTES and _accepts_gzip(request)
     digest = blake2b(content, digest_size=16).hexdigest()
     headers["ETag"] = f'"{digest}{"-gzip" if zipped else ""}"'
-    if _has_already(request, headers["ETag"]):
+    if names_tag(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     if zipped:
         if len(content) < _GZIP_ASIDE_FROM_BYTES:
@@ -159,11 +146,3 @@ def _accepts_gzip(request: Request) -> bool:
             weight = 0.0
         weights[coding.strip().lower()] = weight
     return weights.get("gzip", weights.get("*", 0.0)) > 0
-
-
-def _has_already(request: Request, etag: str) -> bool:
-    """Whether If-None-Match names the tag (RFC 9110 13.1.2, weak comparison)."""
-    asked = ",".join(request.headers.getlist("if-none-match"))
-    return asked.strip() == "*" or etag in {
-        one.strip().removeprefix("W/") for one in asked.split(",")
-    }

@@ -1,0 +1,132 @@
+"""Map styles, their sprites and the legends of layers over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from geoservice.api.answers import JSON, base_url, cache_control, json_response, tagged_response
+from geoservice.api.parameters import (
+    CallerAccess,
+    RequestedAsRecorded,
+    RequestedInstant,
+    ServiceSettings,
+    time_parameters,
+)
+from layers.base import Title
+from layers.errors import InvalidParameter, NotFoundError
+from layers.extent import BBox
+from layers.registry import get_layer, layers_at
+from tiles.legend_pictures import Language, LegendOptions, legend_png, legend_svg
+from tiles.looks import LOOKS, Look
+from tiles.sprites import Sprite, make_sprite
+from tiles.style import CITY_STYLES, CityOnMap, StyleRequest, map_style
+
+router = APIRouter(tags=["Styles"])
+
+PNG = "image/png"
+SVG = "image/svg+xml"
+_TWICE = "@2x"
+
+LookName = Annotated[str, Query(alias="look", description="day, night or print")]
+LanguageName = Annotated[str, Query(alias="lang", description="zh, en or both")]
+_LANGUAGES: tuple[Language, ...] = ("zh", "en", "both")
+
+
+@router.get("/styles/{name}.json", summary="A map style")
+async def style(
+    request: Request,
+    settings: ServiceSettings,
+    access: CallerAccess,
+    at: RequestedInstant,
+    as_recorded: RequestedAsRecorded,
+    name: str,
+) -> Response:
+    """A MapLibre style of all layers that the caller may see, with their legend.
+
+    ``city`` is for the day, ``city-night`` and ``city-print`` are what they say. With ``datetime``
+    or ``as_recorded`` its sources show the city as it was, or as it was believed to be.
+    """
+    city = settings.city
+    on_map = CityOnMap(
+        name=Title(city.name_en, city.name_zh),
+        extent=BBox(*city.extent),
+        time_zone=city.time_zone,
+        view=city.view,
+        attribution=city.attribution,
+    )
+    wanted = StyleRequest(name, _look_of(name), base_url(request), time_parameters(at, as_recorded))
+    return json_response(
+        map_style(layers_at(access.level), access.level, wanted=wanted, city=on_map),
+        headers={"Cache-Control": cache_control(access), "Vary": "Authorization"},
+    )
+
+
+def _look_of(style_name: str) -> Look:
+    look = CITY_STYLES.get(style_name)
+    if look is None:
+        message = f"there is no style {style_name!r}, only {', '.join(CITY_STYLES)}"
+        raise NotFoundError(message)
+    return look
+
+
+@router.get("/sprites/{name}.json", summary="The index of a style's sprite")
+async def sprite_index(request: Request, access: CallerAccess, name: str) -> Response:
+    """Where in its picture each symbol and pattern of a style lies; ``@2x`` for fine screens."""
+    sprite = await _sprite(access, name)
+    answer = json_response(sprite.index)
+    return tagged_response(request, access, bytes(answer.body), JSON)
+
+
+@router.get("/sprites/{name}.png", summary="The picture of a style's sprite")
+async def sprite_picture(request: Request, access: CallerAccess, name: str) -> Response:
+    """All symbols and patterns of a style in one picture; ``@2x`` for fine screens."""
+    sprite = await _sprite(access, name)
+    return tagged_response(request, access, sprite.png, PNG)
+
+
+async def _sprite(access: CallerAccess, name: str) -> Sprite:
+    look = _look_of(name.removesuffix(_TWICE))
+    ratio = 2 if name.endswith(_TWICE) else 1
+    return await asyncio.to_thread(make_sprite, layers_at(access.level), look, ratio)
+
+
+@router.get("/legends/{layer}.svg", summary="The legend of a layer as SVG")
+async def legend_as_svg(
+    request: Request,
+    access: CallerAccess,
+    layer: str,
+    look: LookName = "day",
+    lang: LanguageName = "both",
+) -> Response:
+    """Titles and colours of a layer as a look draws them; texts are in fonts of the reader."""
+    options = LegendOptions(access.level, *_drawn_as(look, lang))
+    content = legend_svg(get_layer(layer, access.level), options)
+    return tagged_response(request, access, content, SVG)
+
+
+@router.get("/legends/{layer}.png", summary="The legend of a layer as PNG")
+async def legend_as_png(
+    request: Request,
+    access: CallerAccess,
+    layer: str,
+    look: LookName = "day",
+    lang: LanguageName = "both",
+) -> Response:
+    """The same as pixels, two for each unit of the SVG; needs a Chinese font on the machine."""
+    options = LegendOptions(access.level, *_drawn_as(look, lang))
+    shown = get_layer(layer, access.level)
+    content = await asyncio.to_thread(legend_png, shown, options)
+    return tagged_response(request, access, content, PNG)
+
+
+def _drawn_as(look: str, lang: str) -> tuple[Look, Language]:
+    if look not in LOOKS:
+        raise InvalidParameter("look", look, f"is none of {', '.join(LOOKS)}")
+    language = next((one for one in _LANGUAGES if one == lang), None)
+    if language is None:
+        raise InvalidParameter("lang", lang, f"is none of {', '.join(_LANGUAGES)}")
+    return LOOKS[look], language
