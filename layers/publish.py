@@ -19,6 +19,7 @@ from layers.access import Clearance
 from layers.base import Layer
 from layers.claims import Claim
 from layers.comparison import Comparison
+from layers.derived import keep_derived
 from layers.drafts import Apart, adopt_draft, draft_name, fill_drafts
 from layers.rewrite import BY_INDEX, Rewrite, lock_layer, take_instant
 from layers.tables import FEATURE_ID_SEQUENCE, SCHEMA, STAGING_SCHEMA, row_clearances
@@ -87,6 +88,9 @@ def publish(
         rewrite.clear(recorded_at)
         work.insert_changed()
         rewrite.refuse_overlaps()
+    rewrite.touched.is_everything = bool(filled)
+    rewrite.touched.drafts = {one: draft_name(one, load_id) for one in filled}
+    keep_derived(connection, layer, rewrite.touched, recorded_at)
     rewrite.drop_changed()
     # Last, because it keeps readers out until the transaction ends.
     _put_in_place(work, sorted(filled))
@@ -218,13 +222,11 @@ class _Work:
                 f"{past} p WHERE p.natural_key = s.natural_key",
             ]
         is_new = " AND ".join(f"NOT EXISTS (SELECT FROM {branch})" for branch in known)
-        return self._run(
-            f"""
+        inserting = f"""
             INSERT INTO {held} ({self.rewrite.column_list}) {self._new_rows()}
             WHERE {_IS_LEFT} AND {is_new}
-              AND NOT EXISTS (SELECT FROM {changed} c WHERE c.row_number = s.row_number)""",
-            _without(filled),
-        )
+              AND NOT EXISTS (SELECT FROM {changed} c WHERE c.row_number = s.row_number)"""
+        return self._run(self.rewrite.touched.noting(inserting), _without(filled))
 
     def fill_draft_statement(self) -> str:
         """INSERT of one part of the staged rows of a clearance into ``{draft}``.
@@ -249,14 +251,13 @@ class _Work:
             self.comparison.value(name, "b")
             for name in ("natural_key", "key_derived", *self.rewrite.attributes)
         )
-        self._run(
-            f"""
+        inserting = f"""
             INSERT INTO {self.rewrite.held} ({self.rewrite.column_list})
             SELECT c.feature_id, {values}, s.admin_code, c.clearance, :load_id,
                    c.asserted, tstzrange(:recorded_at, NULL), s.geom
             FROM {self.rewrite.changed} c JOIN {self._staged} s USING (row_number)
             {self.comparison.join_replaced()}"""
-        )
+        self._run(self.rewrite.touched.noting(inserting))
 
     def _new_rows(self) -> str:
         values = ", ".join(

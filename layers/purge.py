@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select, text, update
 
 from layers.base import Layer
+from layers.derived import keep_derived
 from layers.errors import CannotPurge, LoadNotFound
 from layers.rasters import LAYER_NAME as RASTERS
 from layers.registry import get_layer
@@ -21,6 +22,7 @@ from layers.rewrite import BY_INDEX, lock_layer
 from layers.system_tables import findings, loads, quarantine, staged_digests
 from layers.tables import SCHEMA, qualified, qualified_past
 from layers.themes import require_current
+from layers.touched import ALL_TIMES, Touched
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,11 @@ def purge_load(connection: Connection, load_id: int, reason: str) -> Tombstone:
         ),
         {"load_id": load_id},
     ).one()
-    connection.execute(text(f"DELETE FROM {past} WHERE load_id = :load_id"), {"load_id": load_id})
+    touched = Touched(connection, load_id)
+    touched.create()
+    deleting = f"DELETE FROM {past} WHERE load_id = :load_id"
+    # What was answered of the past for every instant is not to be answered again.
+    connection.execute(text(touched.noting(deleting, period=ALL_TIMES)), {"load_id": load_id})
     rejected = connection.execute(
         quarantine.delete().where(
             # Rows that were mended and brought by this load are its originals.
@@ -95,6 +101,8 @@ def purge_load(connection: Connection, load_id: int, reason: str) -> Tombstone:
     connection.execute(findings.delete().where(findings.c.load_id == load_id))
     connection.execute(staged_digests.delete().where(staged_digests.c.load_id == load_id))
     purged_at = connection.execute(select(func.clock_timestamp())).scalar_one()
+    keep_derived(connection, layer, touched, purged_at)
+    touched.drop()
     tombstone = Tombstone(versions, rejected, digest, reason, purged_at)
     connection.execute(
         update(loads)

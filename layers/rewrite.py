@@ -19,6 +19,7 @@ from layers.errors import GeoserviceError, LoadInProgress
 from layers.recorded import mark_publication
 from layers.system_tables import loads
 from layers.tables import STAGING_SCHEMA, column_names, qualified, qualified_past
+from layers.touched import ALL_TIMES, COLUMNS, Touched
 
 LOCK_TIMEOUT_S = 120
 _LOCK_NOT_AVAILABLE = "55P03"
@@ -70,6 +71,7 @@ class Rewrite:
         changed: Table of the rewrite: row_number (of a staged row, or null), feature_id (unique),
             clearance, raises (whether that is higher than it was), cleared and asserted (the part
             of cleared over which the staged row is to hold, or null).
+        touched: What the rewrite touches, as far as its own statements do.
         attributes: Columns of the layer's attributes.
         columns: Columns of a version that are written, in order.
     """
@@ -79,6 +81,7 @@ class Rewrite:
         self.held = qualified(layer)
         self.past = qualified_past(layer)
         self.changed = f"{STAGING_SCHEMA}.changed_{load_id}"
+        self.touched = Touched(connection, load_id)
         self.attributes = tuple(column_names(layer))
         self._kept = (
             *("feature_id", "natural_key", "key_derived", *self.attributes),
@@ -100,7 +103,7 @@ class Rewrite:
         return ", ".join(f"{alias}.{column}" for column in self._kept)
 
     def create_changed(self) -> None:
-        """Make the table of the rewrite."""
+        """Make the tables of the rewrite."""
         columns = "row_number bigint, feature_id bigint, clearance smallint, raises boolean"
         self._connection.execute(
             text(
@@ -108,23 +111,28 @@ class Rewrite:
                 f"({columns}, cleared tstzrange, asserted tstzrange)"
             )
         )
+        self.touched.create()
 
     def drop_changed(self) -> None:
-        """Drop the table of the rewrite."""
+        """Drop the tables of the rewrite."""
         self._connection.execute(text(f"DROP TABLE {self.changed}"))
+        self.touched.drop()
 
     def raise_clearances(self) -> None:
         """Today's classification decides for every instant: raising it moves all versions."""
         raises = f"SELECT EXISTS (SELECT FROM {self.changed} WHERE raises)"
         if not self._connection.execute(text(raises)).scalar_one():
             return
+        of_raised = "c.raises AND v.feature_id = c.feature_id AND v.clearance < c.clearance"
         for table in (self.held, self.past):
-            self._connection.execute(
-                text(
-                    f"UPDATE {table} v SET clearance = c.clearance FROM {self.changed} c "
-                    "WHERE c.raises AND v.feature_id = c.feature_id AND v.clearance < c.clearance"
-                )
-            )
+            for statement in (
+                f"INSERT INTO {self.touched.table} ({COLUMNS}) "
+                f"SELECT v.feature_id, v.clearance, {ALL_TIMES}, v.geom_3857 "
+                f"FROM {table} v, {self.changed} c WHERE {of_raised}",
+                f"UPDATE {table} v SET clearance = c.clearance FROM {self.changed} c "
+                f"WHERE {of_raised}",
+            ):
+                self._connection.execute(text(statement))
 
     def clear(self, recorded_at: datetime) -> None:
         """Close what reaches into the cleared periods and hold on what lies outside of them."""
@@ -150,6 +158,11 @@ class Rewrite:
                 INSERT INTO {self.past} ({self.column_list})
                 SELECT {self.kept("g")}, g.valid_during,
                        tstzrange(lower(g.recorded_during), :recorded_at), g.geom
+                FROM gone g
+            ),
+            touched AS (
+                INSERT INTO {self.touched.table} ({COLUMNS})
+                SELECT g.feature_id, g.clearance, g.valid_during * g.cleared, g.geom_3857
                 FROM gone g
             )
             INSERT INTO {self.held} ({self.column_list})

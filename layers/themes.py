@@ -21,12 +21,14 @@ from sqlalchemy.exc import OperationalError
 
 from layers.base import THEME_SCHEMA, Layer
 from layers.ddl import layer_ddl
+from layers.derived import drop_derived, keep_derived
 from layers.errors import InvalidParameter, LayerChanged, LoadInProgress, ThemeExists, UnknownLayer
-from layers.rewrite import lock_layer
+from layers.rewrite import lock_layer, take_instant
 from layers.system_tables import installation, loads, quarantine, theme_edits, themes
 from layers.tables import SCHEMA, qualified, qualified_past
 from layers.theme_changes import alterations, require_allowed
 from layers.theme_documents import parse_theme, theme_document
+from layers.touched import Touched
 from layers.views import (
     drop_view_statements,
     fingerprint,
@@ -124,6 +126,8 @@ def edit_theme(
     if theme_document(after) == theme_document(before):
         return before
     _apply(connection, before, after)
+    touched = Touched(connection, 0, is_everything=True)
+    keep_derived(connection, after, touched, take_instant(connection, name))
     version = row.version + 1
     connection.execute(
         update(themes)
@@ -175,6 +179,7 @@ def drop_theme(connection: Connection, name: str, *, reason: str) -> None:
     purge = _PURGE_LOADS.format(schema=SCHEMA, held=qualified(theme), past=qualified_past(theme))
     connection.execute(text(purge), {"layer": name, "reason": reason})
     connection.execute(quarantine.delete().where(quarantine.c.load_id.in_(of_theme)))
+    drop_derived(connection, theme)
     try:
         _run(connection, drop_view_statements(theme))
         _run(connection, [f"DROP TABLE {qualified(theme)}, {qualified_past(theme)}"])

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, insert, text
 
 from layers.base import Layer
 from layers.changes import published_load
+from layers.derived import keep_derived
 from layers.errors import CannotUndo
 from layers.raster_undo import restore_raster
 from layers.rasters import LAYER_NAME as RASTERS
@@ -25,6 +26,7 @@ from layers.rewrite import BY_INDEX, Rewrite, lock_layer, take_instant
 from layers.system_tables import loads
 from layers.tables import SCHEMA, STAGING_SCHEMA, qualified
 from layers.themes import require_current
+from layers.touched import COLUMNS, Touched
 
 _NAMED_LOADS = 5
 
@@ -74,6 +76,7 @@ def undo_load(connection: Connection, load_id: int) -> Undone:
     _refuse_what_stands_in_the_way(work, layer, load_id)
     closed, restored = work.restore(recorded_at)
     _refuse_dangling(work, layer, load_id)
+    keep_derived(connection, layer, work.touched, recorded_at)
     work.clean_up()
     return _end(connection, Undone(number, recorded_at, closed, restored))
 
@@ -212,6 +215,11 @@ class _Undoing:
         self._differing = f"{STAGING_SCHEMA}.differing_{number}"
         self._at = {"loaded_at": load_recorded_at}
 
+    @property
+    def touched(self) -> Touched:
+        """The versions that the undoing opened and closed."""
+        return self._rewrite.touched
+
     def find_touched(self) -> None:
         """Find the features that the load touched, and the versions that were held before it."""
         held, past, changed = self._rewrite.held, self._rewrite.past, self._rewrite.changed
@@ -310,23 +318,24 @@ class _Undoing:
         closed = rewrite.run(
             f"""
             WITH {deleted},
-            gone AS (SELECT * FROM gone_open UNION ALL SELECT * FROM gone_ended)
+            gone AS (SELECT * FROM gone_open UNION ALL SELECT * FROM gone_ended),
+            touched AS (
+                INSERT INTO {rewrite.touched.table} ({COLUMNS}) SELECT {COLUMNS} FROM gone
+            )
             INSERT INTO {rewrite.past} ({rewrite.column_list})
             SELECT {rewrite.kept("g")}, g.valid_during,
                    tstzrange(lower(g.recorded_during), :recorded_at), g.geom
             FROM gone g""",
             at,
         )
-        restored = rewrite.run(
-            f"""
+        restoring = f"""
             INSERT INTO {rewrite.held} ({rewrite.column_list})
             SELECT {rewrite.kept("b")}, b.valid_during, tstzrange(:recorded_at, NULL), b.geom
             FROM {before} b
             WHERE NOT EXISTS (SELECT FROM {rewrite.held} h
                               WHERE h.feature_id = b.feature_id
-                                AND h.valid_during = b.valid_during)""",
-            at,
-        )
+                                AND h.valid_during = b.valid_during)"""
+        restored = rewrite.run(rewrite.touched.noting(restoring), at)
         rewrite.refuse_overlaps()
         return closed, restored
 

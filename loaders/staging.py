@@ -226,7 +226,7 @@ def _of_table(name: str) -> Staging | None:
     prefix, _, number = name.rpartition("_")
     if not number.isdecimal():
         return None
-    if prefix in ("load", "rejected", "changed", "rest") or prefix.startswith("draft_"):
+    if prefix in ("load", "rejected", "changed", "touched", "rest") or prefix.startswith("draft_"):
         return Staging(int(number))
     return Staging(int(number), _DRY_LOCK) if prefix in ("dry", "dry_rejected") else None
 
