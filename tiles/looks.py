@@ -21,9 +21,9 @@ _QUIET_CONTRAST = 4.2
 """Most contrast of roads and outlines by night, so that they do not outshine what lies on them."""
 
 
-_FILL_CHROMA = 1.25
+_FILL_CHROMA = 0.6
 _FILL_OPACITY = 0.25
-"""How much more colourful and more opaque areas are by night: dark colours are told apart less."""
+"""By night areas are less colourful and more opaque: colour on a dark ground glows."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Look:
         halo: Around names.
         ink: Of texts that belong to no layer, as in legends.
         label: The one colour of names; None leaves each layer's own.
+        label_contrast: Least contrast of names with the ground.
         width_factor: By how much lines are thinner.
         keeps_contrast: Whether colours are moved until they stand out from the ground.
         fill_light: Between which lightnesses areas lie, black to white; None leaves them.
@@ -51,6 +52,7 @@ class Look:
     halo: str
     ink: str
     label: str | None = None
+    label_contrast: float = LABEL_CONTRAST
     width_factor: float = 1.0
     keeps_contrast: bool = True
     fill_light: tuple[float, float] | None = None
@@ -95,7 +97,7 @@ class Look:
     def name_color(self, color: str) -> str:
         """The colour of a name."""
         color = self.label or color
-        return clear_of(color, self.ground, LABEL_CONTRAST) if self.keeps_contrast else color
+        return clear_of(color, self.ground, self.label_contrast) if self.keeps_contrast else color
 
 
 DAY = Look(
@@ -111,10 +113,11 @@ NIGHT = Look(
     name="night",
     title=Title("Night", "夜间"),
     background="#0c131a",
-    ground="#353d46",
+    ground="#272d33",
     halo="#0c131a",
     ink="#e3e9ef",
-    fill_light=(0.2, 0.36),
+    fill_light=(0.17, 0.28),
+    label_contrast=7.0,
 )
 PRINT = Look(
     name="print",

@@ -1,6 +1,7 @@
 /** The list of layers: a switch, a legend, and word of why a layer is not to be seen. */
 
 import type { Map as CityMap } from 'maplibre-gl';
+import type { Appearance } from './appearance.ts';
 import { type Catalogue, type LayerGroup, LIVE_LAYER } from './catalogue.ts';
 import { element, fillWith } from './dom.ts';
 import { inLanguage, inOtherLanguage, onLanguage, otherLocale, t } from './i18n.ts';
@@ -20,18 +21,21 @@ export interface LayerListParts {
   catalogue: Catalogue;
   visibility: Visibility;
   live: LiveAvailability;
+  appearance: Appearance;
 }
 
 /** Builds the list in `host` and keeps its zoom hints in step with the map. */
 export function createLayerList(host: HTMLElement, parts: LayerListParts): void {
   const { map, catalogue } = parts;
   const updateHints = () => showZoomHints(host, map.getZoom());
-  onLanguage(() => {
+  const render = () => {
     const groups = catalogue.groups.map((group) => groupElement(group, parts));
     const none = element('p', { class: 'quiet' }, t('noLayers'));
     fillWith(host, ...(groups.length > 0 ? groups : [none]));
     updateHints();
-  });
+  };
+  onLanguage(render);
+  parts.appearance.onChange(render);
   map.on('zoom', updateHints);
   parts.visibility.onChange(() => {
     showSwitches(host, parts.visibility);
@@ -104,7 +108,7 @@ function zoomHint(layer: LayerDescription, map: CityMap): HTMLElement {
 }
 
 function legendElement(layer: LayerDescription, { live, map }: LayerListParts): HTMLElement | null {
-  if (layer.name === LIVE_LAYER) return createLiveLegend(live, layer, map);
+  if (layer.live_minzoom !== undefined) return createLiveLegend(live, layer, map);
   if (layer.legend.length <= 1) return null;
   const rows = legendRows(layer.legend);
   const label = t('legendOf', { layer: inLanguage(layer.title) });

@@ -2,6 +2,7 @@
 
 import type { Geometry, Point } from 'geojson';
 import type { StyleSpecification } from 'maplibre-gl';
+import type { Look } from './look.ts';
 
 /** A name for people in both languages. */
 export interface Title {
@@ -56,6 +57,7 @@ export interface CityStyle extends StyleSpecification {
   metadata: {
     'geoservice:layers': LayerDescription[];
     'geoservice:city': CityDescription;
+    'geoservice:look': Look;
     /** The clearance at which this style was made. */
     'geoservice:clearance'?: Clearance;
   };
