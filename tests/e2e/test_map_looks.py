@@ -11,13 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, ViewportSize, expect
 
 from tests.e2e.pictures import Pixels, read_pixels, save_small
 from tests.e2e.site import DESK, Site, Visit, open_map
 from tiles.looks import DAY, NIGHT, PRINT
 
 PAST_DAY = "2005-06-30"
+WINDOW_OF_PICTURE: ViewportSize = {"width": 1120, "height": 680}
 ON_MAP = (slice(60, 640), slice(350, 1220))
 """Rows and columns of a picture in which only the map lies."""
 
@@ -133,8 +134,9 @@ def test_a_past_night_can_be_opened_by_its_address(browser: Browser, site: Site,
 
 
 def test_the_picture_of_the_night(visit: Visit) -> None:
+    visit.page.set_viewport_size(WINDOW_OF_PICTURE)
     choose(visit, "look-night")
-    visit.jump(17.1)
+    visit.jump(16.6)
     visit.page.locator("#tab-layers").evaluate("list => list.scrollTo(0, 0)")
 
     png = visit.page.screenshot()
