@@ -1,8 +1,8 @@
 """MapLibre styles made from layer descriptors: sources, drawing order, legend, in several looks.
 
-A style holds only what the level may see. Labels need no glyph server: clients draw them with
-local fonts. Live facilities take their colour from the feature state ``status`` that the map sets
-from ``/availability``.
+A style holds only what the level may see. Labels need no glyphs of the service where clients draw
+them with local fonts. Live facilities take their colour from the feature state ``status`` that the
+map sets from ``/availability``.
 """
 
 from __future__ import annotations
@@ -47,12 +47,14 @@ class StyleRequest:
         base_url: Address of the service, without a trailing slash.
         time: Query parameters of time that every source carries (``datetime``, ``as_recorded``);
             none show what holds now.
+        names_glyphs: Whether the style says where glyphs are, for clients without fonts.
     """
 
     name: str
     look: Look
     base_url: str
     time: Mapping[str, str] = field(default_factory=dict)
+    names_glyphs: bool = False
 
 
 CITY_STYLES: Mapping[str, Look] = {
@@ -69,7 +71,7 @@ def map_style(
     middle = ((extent.west + extent.east) / 2, (extent.south + extent.north) / 2, 11)
     *center, zoom = city.view or middle
     background = {"background-color": look.background}
-    return {
+    style = {
         "version": 8,
         "name": wanted.name,
         "metadata": _metadata(layers, level, wanted, city),
@@ -83,6 +85,9 @@ def map_style(
             *(part for layer in layers for part in label_parts(layer, level, look)),
         ],
     }
+    if wanted.names_glyphs:
+        style["glyphs"] = f"{wanted.base_url}/fonts/{{fontstack}}/{{range}}.pbf"
+    return style
 
 
 def _shapes(layers: Sequence[Layer], look: Look) -> Iterator[Json]:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from geoservice.api.answers import JSON, base_url, cache_control, json_response, tagged_response
 from geoservice.api.parameters import (
     CallerAccess,
+    PathNumber,
     RequestedAsRecorded,
     RequestedInstant,
     ServiceSettings,
@@ -20,6 +21,8 @@ from layers.base import Title
 from layers.errors import InvalidParameter, NotFoundError
 from layers.extent import BBox
 from layers.registry import get_layer, layers_at
+from tiles.glyphs import LAST, RANGE, glyph_range
+from tiles.glyphs import MEDIA_TYPE as GLYPHS
 from tiles.legend_pictures import Language, LegendOptions, legend_png, legend_svg
 from tiles.looks import LOOKS, Look
 from tiles.sprites import Sprite, make_sprite
@@ -30,7 +33,9 @@ router = APIRouter(tags=["Styles"])
 PNG = "image/png"
 SVG = "image/svg+xml"
 _TWICE = "@2x"
+_MOST_STACK_CHARS = 200
 
+WithGlyphs = Annotated[bool, Query(description="whether the style names a source of glyphs")]
 LookName = Annotated[str, Query(alias="look", description="day, night or print")]
 LanguageName = Annotated[str, Query(alias="lang", description="zh, en or both")]
 _LANGUAGES: tuple[Language, ...] = ("zh", "en", "both")
@@ -44,11 +49,13 @@ async def style(
     at: RequestedInstant,
     as_recorded: RequestedAsRecorded,
     name: str,
+    glyphs: WithGlyphs = False,  # a query parameter
 ) -> Response:
     """A MapLibre style of all layers that the caller may see, with their legend.
 
     ``city`` is for the day, ``city-night`` and ``city-print`` are what they say. With ``datetime``
     or ``as_recorded`` its sources show the city as it was, or as it was believed to be.
+    MapLibre GL JS writes names in fonts of the reader; ``glyphs`` is for clients that cannot.
     """
     city = settings.city
     on_map = CityOnMap(
@@ -58,7 +65,8 @@ async def style(
         view=city.view,
         attribution=city.attribution,
     )
-    wanted = StyleRequest(name, _look_of(name), base_url(request), time_parameters(at, as_recorded))
+    time = time_parameters(at, as_recorded)
+    wanted = StyleRequest(name, _look_of(name), base_url(request), time, names_glyphs=glyphs)
     return json_response(
         map_style(layers_at(access.level), access.level, wanted=wanted, city=on_map),
         headers={"Cache-Control": cache_control(access), "Vary": "Authorization"},
@@ -130,3 +138,15 @@ def _drawn_as(look: str, lang: str) -> tuple[Look, Language]:
     if language is None:
         raise InvalidParameter("lang", lang, f"is none of {', '.join(_LANGUAGES)}")
     return LOOKS[look], language
+
+
+@router.get("/fonts/{stack}/{first}-{last}.pbf", summary="Glyphs of a range of characters")
+async def glyphs_of_range(
+    request: Request, access: CallerAccess, stack: str, first: PathNumber, last: PathNumber
+) -> Response:
+    """256 glyphs as MapLibre takes them, in the Chinese font of the machine for any stack."""
+    if first % RANGE or last != first + RANGE - 1 or last > LAST or len(stack) > _MOST_STACK_CHARS:
+        message = f"there is no range {first}-{last} of glyphs; the first one is 0-{RANGE - 1}"
+        raise NotFoundError(message)
+    content = await asyncio.to_thread(glyph_range, stack, first)
+    return tagged_response(request, access, content, GLYPHS)

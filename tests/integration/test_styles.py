@@ -88,3 +88,20 @@ def test_the_sprite_of_the_public_holds_no_symbol_of_a_hidden_layer(
 
     assert "symbol-hydrant" not in public
     assert "symbol-hydrant" in officer
+
+
+@pytest.mark.skipif(chinese_font() is None, reason="the machine has no Chinese font")
+def test_a_client_without_fonts_gets_its_glyphs_from_the_service(client: TestClient) -> None:
+    style = client.get("/styles/city.json?glyphs=true").json()
+    address = style["glyphs"].replace("{fontstack}", "Open Sans Regular,Arial Unicode MS Regular")
+
+    answer = client.get(address.replace("{range}", "22784-23039"))
+
+    assert (200, "application/x-protobuf") == (answer.status_code, answer.headers["content-type"])
+    assert len(answer.content) > 50_000
+    assert "glyphs" not in client.get("/styles/city.json").json()
+
+
+@pytest.mark.parametrize("range_", ["0-254", "1-256", "65536-65791", "a-b", "-256--1", "0-255x"])
+def test_a_range_of_glyphs_that_is_none_is_not_made(client: TestClient, range_: str) -> None:
+    assert client.get(f"/fonts/Any/{range_}.pbf").status_code in (400, 404)
