@@ -16,7 +16,6 @@ from sqlalchemy import Connection, NullPool, create_engine
 from benchmark_city import BenchmarkCity
 from layers.access import Clearance
 from layers.roles import reader_role
-from layers.versions import Versions
 from plain_tables import NEAREST, make_plain_tables
 from subject_nearest import LEVEL as SEARCH_LEVEL
 from subject_nearest import (
@@ -26,8 +25,8 @@ from subject_nearest import (
     search_statement,
 )
 from subject_tiles import LEVEL as TILE_LEVEL
+from tile_statements import current_tile_statement
 from tile_trace import LAYERS, places_to_start, tile_around
-from tiles.vector import TileOptions, tile_statement
 
 ZOOM = 14
 _TYPES = {
@@ -51,7 +50,7 @@ def plans(city: BenchmarkCity) -> str:
     parts: list[str] = []
     with _reader(city, TILE_LEVEL) as connection:
         for layer in LAYERS:
-            statement = tile_statement(Versions(layer, TILE_LEVEL), TileOptions())
+            statement = current_tile_statement(layer, TILE_LEVEL)
             title = f"tile {tile.z}/{tile.x}/{tile.y} of {layer.name}"
             parameters = {**address, "at": datetime.now(UTC).isoformat()}
             parts += _explained(connection, title, statement, parameters)

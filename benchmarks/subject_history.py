@@ -32,7 +32,6 @@ from layers.extent import BBox, TimeInterval
 from layers.features import FeatureQuery, select_features
 from layers.pipelines import LAYER
 from layers.roles import Role
-from layers.versions import Versions
 from measured import (
     Aim,
     Measurements,
@@ -44,8 +43,8 @@ from measured import (
     spread_text,
 )
 from pgbench_replay import PackedList, as_pgbench, run_pgbench
+from tile_statements import current_tile_statement
 from tile_trace import tile_around
-from tiles.vector import TileOptions, tile_statement
 
 PLAIN, HISTORY = "bench_plain", "bench_history"
 FEATURES = 200_000
@@ -159,7 +158,7 @@ def _reads(city: BenchmarkCity) -> dict[str, _Read]:
 def _tile_read(places: Sequence[tuple[float, float]]) -> _Read:
     tiles = [tile_around(lon, lat, ZOOM) for lon, lat in places]
     return _Read(
-        as_pgbench(tile_statement(Versions(LAYER, LEVEL), TileOptions())),
+        as_pgbench(current_tile_statement(LAYER, LEVEL)),
         PackedList(("z", "x", "y"), (5, 17, 17), [(t.z, t.x, t.y) for t in tiles], (1, 1, 1)),
         {},
     )

@@ -22,7 +22,6 @@ from http_replay import replay
 from layers.access import Clearance
 from layers.base import TILE_SRID, Layer
 from layers.roles import Role
-from layers.versions import Versions
 from measured import (
     Aim,
     Measurements,
@@ -37,9 +36,9 @@ from pgbench_replay import PackedList, as_pgbench, run_pgbench
 from plain_tables import GEOGRAPHIC_SRID, SCHEMA, make_plain_tables, plain_name
 from servers import CONNECTIONS, our_service, tipg_server
 from tile_contents import Contents, contents_of
+from tile_statements import current_tile_statement
 from tile_trace import LAYERS, tile_trace, tiles_of
 from tiles.matrix import TileAddress
-from tiles.vector import TileOptions, tile_statement
 
 LEVEL = Clearance.RESTRICTED
 OURS, RAW = "geoservice", "the SQL alone (pgbench)"
@@ -153,7 +152,7 @@ def _run_statement(
     return run_pgbench(
         city.program("pgbench"),
         city.url(DATABASE, Role.READ_RESTRICTED),
-        as_pgbench(tile_statement(Versions(layer, LEVEL), TileOptions())),
+        as_pgbench(current_tile_statement(layer, LEVEL)),
         PackedList(("z", "x", "y"), bits, rows, (1, 1, 1)),
         constants={"at": datetime.now(UTC).isoformat()},
         clients=CONNECTIONS,

@@ -30,6 +30,8 @@ from geoservice.middleware import BodyLimit, HeadAnswers, RequestContext
 from geoservice.problems import install_problem_handlers
 from geoservice.settings import Settings
 from geoservice.theme_watch import ThemeWatch, know_layers
+from geoservice.tile_service import TileService
+from tiles.vector import TileOptions
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +47,8 @@ def create_app(settings: Settings) -> FastAPI:
         database = Database(DatabaseAddress(settings.database), settings.database.pool_size)
         app.state.database = database
         app.state.gate = Gate(database)
+        options = TileOptions(settings.tiles.extent, settings.tiles.buffer)
+        app.state.tiles = TileService(database, options)
         async with ThemeWatch(database).running() as app.state.themes:
             log.info("worker started", version=__version__)
             yield

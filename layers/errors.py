@@ -152,6 +152,14 @@ class TileOutsideMatrix(NotFoundError):
         self.z, self.x, self.y = z, x, y
 
 
+class UnknownGrid(NotFoundError):
+    """Tiles are not cut in a grid of this name."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(f"there is no grid {name!r}; known: {', '.join(known)}")
+        self.name = name
+
+
 class AccessError(GeoserviceError):
     """A caller may not do what was asked."""
 

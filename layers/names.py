@@ -26,7 +26,7 @@ _LAYER_WORDS = frozenset(
         # of the command line
         *("theme", "themes", "raster", "rasters", "survey", "model", "models", "network"),
         # of addresses
-        *("webmercatorquad", "worldcrs84quad", "all", "none"),
+        *("webmercatorquad", "worldcrs84quad", "cgcs2000quad", "all", "none"),
         # of layers of the city that are to come
         *("buildings", "plan_zones", "addresses", "grid_cells"),
         # of views that readers have besides layers, and of PostGIS

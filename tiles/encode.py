@@ -19,11 +19,9 @@ import shapely
 from mapbox_vector_tile.encoder import on_invalid_geometry_make_valid
 from shapely.geometry.base import BaseGeometry, BaseMultipartGeometry
 
+from tiles.grids import Box
 from tiles.matrix import TileAddress
 from tiles.vector import TileOptions
-
-EARTH_HALF_M = 20_037_508.342789244
-"""Half the width of the Web Mercator square (EPSG:3857), metres."""
 
 TileValue = str | bool | int | float
 Geometries = npt.NDArray[np.object_]
@@ -43,17 +41,15 @@ class TileFeature:
     properties: Mapping[str, Any] = field(default_factory=dict)
 
 
-def tile_box(address: TileAddress, margin: float = 0.0) -> tuple[float, float, float, float]:
-    """The box of a tile in EPSG:3857 as (west, south, east, north), metres.
+def tile_box(address: TileAddress, margin: float = 0.0) -> Box:
+    """The box of a tile as (west, south, east, north), in the system of its grid.
 
     Args:
         margin: Share of the tile's width added on each side.
     """
-    width = 2 * EARTH_HALF_M / 2**address.z
-    west = -EARTH_HALF_M + address.x * width
-    north = EARTH_HALF_M - address.y * width
-    more = margin * width
-    return west - more, north - width - more, west + width + more, north + more
+    west, south, east, north = address.box
+    more = margin * (east - west)
+    return west - more, south - more, east + more, north + more
 
 
 def to_tile(geometries: Geometries, address: TileAddress, options: TileOptions) -> Geometries:

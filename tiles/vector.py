@@ -1,37 +1,45 @@
 """Vector tiles of layers: one prepared statement per layer and level, encoded by PostGIS.
 
-A tile is read from the stored Web Mercator geometry, so nothing but the tile's own box is
-transformed at request time. Ids are ``feature_id``; a feature is in a tile once, and an area that
-has a name once more as the point where the name stands. Attributes are those that the descriptor
-marks for tiles and that the level may read.
+A tile of Web Mercator is read from the stored Mercator geometry, so nothing but the tile's own box
+is transformed at request time; other grids are found by it and cut from the stored longitudes and
+latitudes. Ids are ``feature_id``; a feature is in a tile once, and an area that has a name once
+more as the point where the name stands. Attributes are those that the query asks for, or else those
+that the descriptor marks for tiles, and that the level may read.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
 from psycopg import AsyncConnection
 from sqlalchemy import (
     ColumnElement,
+    Double,
     Integer,
     TableClause,
+    Text,
     bindparam,
+    cast,
     func,
     literal_column,
     select,
 )
 from sqlalchemy.dialects.postgresql.psycopg import dialect as psycopg_dialect
 
-from layers.access import Clearance
-from layers.base import Attribute, Layer
-from layers.versions import Versions
+from layers.base import STORAGE_SRID, TILE_SRID, Attribute
+from tiles.grids import WEB_MERCATOR, Grid
 from tiles.labels import label_attributes, label_layer_name, label_points_from
 from tiles.matrix import TileAddress
+from tiles.query import TileQuery, TileTime
 
 MEDIA_TYPE = "application/vnd.mapbox-vector-tile"
+
+_MERCATOR_LATITUDE = 89.9
+"""Beyond it Mercator has no place for the corners of a box."""
 
 
 @dataclass(frozen=True)
@@ -42,28 +50,65 @@ class TileOptions:
     buffer: int = 64
 
 
-@lru_cache(maxsize=512)
-def tile_statement(read: Versions, options: TileOptions) -> str:
-    """The statement of one layer's tile, as psycopg text.
+@dataclass(frozen=True)
+class RenderedLayer:
+    """One layer of a tile.
 
-    Parameters: ``z``, ``x``, ``y`` (integers), ``at`` (aware instant of valid time) and, for a
-    read of earlier belief, ``as_recorded`` (aware instant of recorded time). One row, one
-    ``bytea``: the encoded layer, empty when no feature touches the tile.
+    Attributes:
+        content: The encoded layer, empty when nothing of it touches the tile.
+        left_out: How many features of the tile are not shown, because it would be too large.
+        snapshot: The text of the database snapshot that the rows were read in.
     """
-    layer = read.layer
-    shapes = _Part(layer.name, layer.tile_attributes_at(read.level), options.buffer)
-    return _statement(read, options, shapes)
+
+    content: bytes
+    left_out: int
+    snapshot: str
+
+
+@dataclass(frozen=True)
+class TileStatement:
+    """A statement that gives one row: the encoded layer (or null) and the snapshot it was read in.
+
+    Attributes:
+        text: For psycopg. Takes the parameters of an address (``address_parameters``), ``at`` and,
+            for a read of earlier belief, ``as_recorded``, both aware.
+        parameters: Values of the query itself that it takes besides.
+    """
+
+    text: str
+    parameters: dict[str, Any]
 
 
 @lru_cache(maxsize=512)
-def label_statement(read: Versions, options: TileOptions) -> str:
+def tile_statement(query: TileQuery, grid: Grid, options: TileOptions) -> TileStatement:
+    """The statement of one layer's tile; of a query, whose own instants do not matter."""
+    shapes = _Part(query.layer.name, query.attributes, options.buffer)
+    return _statement(query, grid, options, shapes)
+
+
+@lru_cache(maxsize=512)
+def label_statement(query: TileQuery, grid: Grid, options: TileOptions) -> TileStatement:
     """The statement of the label points of an area layer, as ``tile_statement``.
 
     A point has no margin: what lies beyond the edge is in the neighbour.
     """
-    attributes = label_attributes(read.layer, read.level)
-    labels = _Part(label_layer_name(read.layer), attributes, 0, as_points=True)
-    return _statement(read, options, labels)
+    labels = _Part(
+        label_layer_name(query.layer),
+        label_attributes(query.layer, query.level),
+        0,
+        as_points=True,
+    )
+    return _statement(query, grid, options, labels)
+
+
+def address_parameters(address: TileAddress) -> dict[str, Any]:
+    """What statements take of an address: numbers in Web Mercator, the box in other grids."""
+    if address.grid is WEB_MERCATOR:
+        return {"z": address.z, "x": address.x, "y": address.y}
+    return dict(zip(_BOX, address.box, strict=True))
+
+
+_BOX = ("west", "south", "east", "north")
 
 
 @dataclass(frozen=True)
@@ -76,27 +121,30 @@ class _Part:
     as_points: bool = False
 
 
-def _statement(read: Versions, options: TileOptions, part: _Part) -> str:
-    z, x, y = (bindparam(name, type_=Integer) for name in "zxy")
-    margin: ColumnElement[float] = literal_column(f"margin => {part.buffer / options.extent!r}")
+def _statement(query: TileQuery, grid: Grid, options: TileOptions, part: _Part) -> TileStatement:
     extent: ColumnElement[int] = literal_column(str(options.extent))
     buffer: ColumnElement[int] = literal_column(str(part.buffer))
-    # As scalar subqueries the boxes are computed once for each branch, not once for each row.
-    box = select(func.ST_TileEnvelope(z, x, y)).scalar_subquery()
-    box_and_margin = select(func.ST_TileEnvelope(z, x, y, margin)).scalar_subquery()
+    box, reach = _boxes(grid, part.buffer / options.extent)
 
     def touches_tile(view: TableClause) -> ColumnElement[bool]:
-        return view.c.geom_3857.op("&&")(box_and_margin)
+        return view.c.geom_3857.op("&&")(reach)
 
     def columns(view: TableClause) -> list[ColumnElement[Any]]:
-        shape = func.ST_PointOnSurface(view.c.geom_3857) if part.as_points else view.c.geom_3857
+        shape: ColumnElement[Any] = view.c.geom_3857
+        if grid is not WEB_MERCATOR:
+            # The same numbers in CGCS2000 and WGS 84; boxes bear the one of the storage.
+            shape = func.ST_Force2D(view.c.geom)
+        shape = func.ST_PointOnSurface(shape) if part.as_points else shape
         return [
             view.c.feature_id,
             *(view.c[attribute.name] for attribute in part.attributes),
             func.ST_AsMVTGeom(shape, box, extent, buffer).label("geom"),
         ]
 
-    tile = read.select_at(columns, [touches_tile]).subquery("tile")
+    conditions = [touches_tile]
+    if query.condition is not None:
+        conditions.append(query.condition.condition)
+    tile = query.versions.select_at(columns, conditions).subquery("tile")
     encoded = func.ST_AsMVT(
         literal_column("tile"),
         literal_column(f"'{part.name}'"),
@@ -104,72 +152,104 @@ def _statement(read: Versions, options: TileOptions, part: _Part) -> str:
         literal_column("'geom'"),
         literal_column("'feature_id'"),
     )
-    statement = select(encoded).select_from(tile)
-    return str(statement.compile(dialect=psycopg_dialect()))  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
+    snapshot = cast(func.pg_current_snapshot(), Text)
+    compiled = select(encoded, snapshot).select_from(tile).compile(dialect=_DIALECT)
+    given = {name: value for name, value in compiled.params.items() if value is not None}
+    return TileStatement(str(compiled), given)
 
 
-@dataclass(frozen=True)
-class TileTime:
-    """The instants of a tile, both aware.
+_DIALECT = psycopg_dialect()  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
 
-    Attributes:
-        at: Of valid time.
-        as_recorded: Of recorded time; None is what is believed now.
+
+def _boxes(grid: Grid, margin: float) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    """The box of the tile in the system in which it is cut, and its reach in Web Mercator.
+
+    As scalar subqueries they are computed once for each branch, not once for each row.
     """
-
-    at: datetime
-    as_recorded: datetime | None = None
+    if grid is WEB_MERCATOR:
+        z, x, y = (bindparam(name, type_=Integer) for name in "zxy")
+        more: ColumnElement[float] = literal_column(f"margin => {margin!r}")
+        return (
+            select(func.ST_TileEnvelope(z, x, y)).scalar_subquery(),
+            select(func.ST_TileEnvelope(z, x, y, more)).scalar_subquery(),
+        )
+    west, south, east, north = (bindparam(name, type_=Double) for name in _BOX)
+    srid: ColumnElement[int] = literal_column(str(STORAGE_SRID))
+    box = func.ST_MakeEnvelope(west, south, east, north, srid)
+    more = (east - west) * literal_column(repr(margin))
+    limit: ColumnElement[float] = literal_column(repr(_MERCATOR_LATITUDE))
+    reach = func.ST_MakeEnvelope(
+        west - more,
+        func.greatest(south - more, -limit),
+        east + more,
+        func.least(north + more, limit),
+        srid,
+    )
+    mercator = func.ST_Transform(reach, literal_column(str(TILE_SRID)))
+    return select(box).scalar_subquery(), select(mercator).scalar_subquery()
 
 
 async def render_layer(
     connection: AsyncConnection[Any],
-    layer: Layer,
-    level: Clearance,
+    query: TileQuery,
     address: TileAddress,
-    time: TileTime,
     options: TileOptions,
-) -> bytes:
-    """The encoded layer of one tile, empty when nothing of it touches the tile or below minzoom.
+) -> RenderedLayer:
+    """The encoded layer of one tile; nothing below its minzoom.
 
     The label points of an area layer follow it as a layer of their own.
 
     Args:
-        connection: Logged in as the reader role of ``level``, in autocommit.
+        connection: Logged in as the reader role of the query's level, in autocommit.
     """
-    if address.z < layer.minzoom:
-        return b""
-    read = Versions(layer, level, is_earlier_belief=time.as_recorded is not None)
-    parameters: dict[str, Any] = {"z": address.z, "x": address.x, "y": address.y, "at": time.at}
-    if time.as_recorded is not None:
-        parameters["as_recorded"] = time.as_recorded
-    shapes = await _encoded(connection, tile_statement(read, options), parameters)
-    has_labels = address.z >= label_points_from(layer) and label_attributes(layer, level)
+    layer = query.layer
+    if address.mercator_zoom < layer.minzoom:
+        return RenderedLayer(b"", 0, "")
+    statement = tile_statement(_timeless(query), address.grid, options)
+    shapes, snapshot = await _encoded(connection, statement, query, address)
+    has_labels = address.mercator_zoom >= label_points_from(layer) and label_attributes(
+        layer, query.level
+    )
     if not shapes or not has_labels:
-        return shapes
-    return shapes + await _encoded(connection, label_statement(read, options), parameters)
+        return RenderedLayer(shapes, 0, snapshot)
+    statement = label_statement(_timeless(query), address.grid, options)
+    labels, _ = await _encoded(connection, statement, query, address)
+    # The first snapshot is the one that stands for both: what it does not see, may be missing.
+    return RenderedLayer(shapes + labels, 0, snapshot)
+
+
+def _timeless(query: TileQuery) -> TileQuery:
+    """One query for all instants, for which there is one statement."""
+    as_recorded = _ANY_INSTANT if query.time.as_recorded is not None else None
+    return replace(query, time=TileTime(_ANY_INSTANT, as_recorded))
+
+
+_ANY_INSTANT = datetime.min.replace(tzinfo=UTC)
 
 
 async def _encoded(
-    connection: AsyncConnection[Any], statement: str, parameters: dict[str, Any]
-) -> bytes:
-    cursor = await connection.execute(statement, parameters, prepare=True, binary=True)
+    connection: AsyncConnection[Any],
+    statement: TileStatement,
+    query: TileQuery,
+    address: TileAddress,
+) -> tuple[bytes, str]:
+    parameters = {**statement.parameters, **address_parameters(address), "at": query.time.at}
+    if query.time.as_recorded is not None:
+        parameters["as_recorded"] = query.time.as_recorded
+    cursor = await connection.execute(statement.text, parameters, prepare=True, binary=True)
     row = await cursor.fetchone()
-    return bytes(row[0]) if row and row[0] else b""
+    assert row is not None  # noqa: S101  # for mypy: an aggregate without groups gives one row
+    return bytes(row[0]) if row[0] else b"", row[1]
 
 
 async def render_tile(
     connection: AsyncConnection[Any],
-    layers: tuple[Layer, ...],
-    level: Clearance,
+    queries: Sequence[TileQuery],
     address: TileAddress,
-    time: TileTime,
     options: TileOptions,
-) -> bytes:
-    """One tile of several layers, in the order given.
+) -> list[RenderedLayer]:
+    """The layers of one tile, in the order given.
 
-    Encoded layers are joined as they are: a tile is a protobuf message with repeated layers.
+    Encoded layers may be joined as they are: a tile is a protobuf message with repeated layers.
     """
-    parts = [
-        await render_layer(connection, layer, level, address, time, options) for layer in layers
-    ]
-    return b"".join(parts)
+    return [await render_layer(connection, query, address, options) for query in queries]

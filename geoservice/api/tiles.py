@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
 from urllib.parse import urlencode
@@ -17,25 +18,27 @@ from geoservice.api.parameters import (
     PathNumber,
     RequestedAsRecorded,
     RequestedInstant,
-    ServiceDatabase,
     ServiceSettings,
-    refuse_unsettled_belief,
     time_parameters,
 )
 from geoservice.api.quick import QuickRoute, no_parameters
 from geoservice.auth import get_access
 from geoservice.theme_watch import know_layers
+from geoservice.tile_service import RenderedTile, TileService
 from layers.access import Access, Clearance
 from layers.base import Layer
 from layers.errors import InvalidParameter
 from layers.extent import BBox
 from layers.registry import get_layer
+from tiles.grids import get_grid
 from tiles.matrix import TileAddress
+from tiles.query import TileQuery, TileTime
 from tiles.tilejson import tilejson
-from tiles.vector import MEDIA_TYPE, TileOptions, TileTime, render_tile
+from tiles.vector import MEDIA_TYPE
 
 router = APIRouter(tags=["Tiles"])
 
+LEFT_OUT_HEADER = "X-Features-Left-Out"
 _VARY = "Accept-Encoding, Authorization"
 _GZIP_FROM_BYTES = 200
 _GZIP_ASIDE_FROM_BYTES = 20_000
@@ -45,7 +48,6 @@ _GZIP_ASIDE_FROM_BYTES = 20_000
 @router.get("/tiles/{layers}/{z}/{x}/{y}.mvt", summary="One vector tile")
 async def tile(  # the address of a tile has four parts
     request: Request,
-    database: ServiceDatabase,
     settings: ServiceSettings,
     access: CallerAccess,
     at: RequestedInstant,
@@ -58,20 +60,52 @@ async def tile(  # the address of a tile has four parts
     """A tile of one layer or of several, joined by commas; 204 where there is nothing."""
     wanted = _layers(layers, access.level, settings.tiles.max_layers)
     address = TileAddress.within_matrix(z, x, y)
-    options = TileOptions(settings.tiles.extent, settings.tiles.buffer)
-    time = TileTime(at or datetime.now(UTC), as_recorded)
-    await refuse_unsettled_belief(database, access, wanted, as_recorded)
-    async with database.readers(access).connection() as connection:
-        content = await render_tile(connection, wanted, access.level, address, time, options)
-    return await _tile_response(request, access, content, settings.tiles.gzip_level)
+    return await _answer(request, access, wanted, address, at, as_recorded)
+
+
+@router.get("/tiles/{layers}/{grid}/{z}/{x}/{y}.mvt", summary="One vector tile of a grid")
+async def tile_of_grid(  # the address of a tile in a grid has five parts
+    request: Request,
+    settings: ServiceSettings,
+    access: CallerAccess,
+    at: RequestedInstant,
+    as_recorded: RequestedAsRecorded,
+    layers: str,
+    grid: str,
+    z: PathNumber,
+    x: PathNumber,
+    y: PathNumber,
+) -> Response:
+    """A tile cut in one of the grids; otherwise as without one, which is WebMercatorQuad."""
+    wanted = _layers(layers, access.level, settings.tiles.max_layers)
+    address = TileAddress.within_matrix(z, x, y, get_grid(grid))
+    return await _answer(request, access, wanted, address, at, as_recorded)
 
 
 async def _tile_now(request: Request) -> Response:
     state = request.app.state
     access = await get_access(request)
     await know_layers(request)
-    database, settings = state.database, state.settings
-    return await tile(request, database, settings, access, None, None, **request.path_params)
+    path, most = request.path_params, state.settings.tiles.max_layers
+    wanted = _layers(path["layers"], access.level, most)
+    address = TileAddress.within_matrix(path["z"], path["x"], path["y"])
+    return await _answer(request, access, wanted, address, None, None)
+
+
+async def _answer(
+    request: Request,
+    access: Access,
+    wanted: Sequence[Layer],
+    address: TileAddress,
+    at: datetime | None,
+    as_recorded: datetime | None,
+) -> Response:
+    service: TileService = request.app.state.tiles
+    time = TileTime(at or datetime.now(UTC), as_recorded)
+    queries = [TileQuery(layer, access.level, time) for layer in wanted]
+    content = await service.render(access, queries, address)
+    level = request.app.state.settings.tiles.gzip_level
+    return await _tile_response(request, access, content, level)
 
 
 quick_routes = (
@@ -115,9 +149,12 @@ def _layers(names: str, level: Clearance, most: int) -> tuple[Layer, ...]:
 
 
 async def _tile_response(
-    request: Request, access: Access, content: bytes, gzip_level: int
+    request: Request, access: Access, rendered: RenderedTile, gzip_level: int
 ) -> Response:
+    content = rendered.content
     headers = {"Cache-Control": cache_control(access), "Vary": _VARY}
+    if rendered.left_out:
+        headers[LEFT_OUT_HEADER] = str(rendered.left_out)
     if not content:
         return Response(status_code=204, headers=headers)
     zipped = len(content) >= _GZIP_FROM_BYTES and _accepts_gzip(request)

@@ -25,7 +25,8 @@ from layers.access import Clearance
 from layers.base import Layer
 from layers.extent import BBox
 from loaders.report import column_of
-from tiles.encode import EARTH_HALF_M, TileFeature, encode_layer, tile_box, to_tile
+from tiles.encode import TileFeature, encode_layer, tile_box, to_tile
+from tiles.grids import EARTH_HALF_M
 from tiles.matrix import TileAddress
 from tiles.vector import TileOptions
 

@@ -14,7 +14,7 @@ from layers.city import CityFrame, FloatArray
 from layers.crs import Operation, find_operation
 from layers.errors import UnknownCRS
 from loaders.report import SourceReport
-from tiles.encode import EARTH_HALF_M
+from tiles.grids import EARTH_HALF_M
 
 _MAX_LATITUDE = 85.0
 

@@ -17,7 +17,8 @@ from layers.roles import Role
 from tests.conftest import KeyMaker
 from tests.support import City, facility, parcel, pipe
 from tiles.matrix import TileAddress
-from tiles.vector import TileOptions, TileTime, render_layer
+from tiles.query import TileQuery, TileTime
+from tiles.vector import TileOptions, render_layer
 
 WEB_MERCATOR = morecantile.tms.get("WebMercatorQuad")
 
@@ -89,9 +90,8 @@ def test_tiles_come_from_a_prepared_statement_with_one_plan(city: City) -> None:
         async with await AsyncConnection.connect(url, autocommit=True) as connection:
             for _ in range(10):
                 now = TileTime(datetime.now(UTC))
-                await render_layer(
-                    connection, get_layer("roads"), Clearance.PUBLIC, address, now, TileOptions()
-                )
+                query = TileQuery(get_layer("roads"), Clearance.PUBLIC, now)
+                await render_layer(connection, query, address, TileOptions())
             found = await connection.execute(
                 "SELECT custom_plans, generic_plans FROM pg_prepared_statements"
             )

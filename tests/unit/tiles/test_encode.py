@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tiles.encode import (
-    EARTH_HALF_M,
     TileFeature,
     encode_layer,
     tile_box,
     tile_value,
     to_tile,
 )
+from tiles.grids import EARTH_HALF_M
 from tiles.matrix import TileAddress
 from tiles.vector import TileOptions
 
