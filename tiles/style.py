@@ -48,6 +48,7 @@ class StyleRequest:
         time: Query parameters of time that every source carries (``datetime``, ``as_recorded``);
             none show what holds now.
         names_glyphs: Whether the style says where glyphs are, for clients without fonts.
+        terrain: Address of the TileJSON of a terrain in terrain-RGB, for maps in three dimensions.
     """
 
     name: str
@@ -55,6 +56,7 @@ class StyleRequest:
     base_url: str
     time: Mapping[str, str] = field(default_factory=dict)
     names_glyphs: bool = False
+    terrain: str | None = None
 
 
 CITY_STYLES: Mapping[str, Look] = {
@@ -104,7 +106,7 @@ def _metadata(
         {"name": look.name, "title": look.title.as_json(), "style": name}
         for name, look in CITY_STYLES.items()
     ]
-    return {
+    described = {
         "geoservice:city": _city_metadata(city),
         "geoservice:clearance": level.label,
         "geoservice:look": wanted.look.name,
@@ -112,6 +114,7 @@ def _metadata(
         "geoservice:time": dict(wanted.time),
         "geoservice:layers": [_layer_metadata(layer, level, wanted.look) for layer in layers],
     }
+    return described | ({"geoservice:terrain": wanted.terrain} if wanted.terrain else {})
 
 
 def _city_metadata(city: CityOnMap) -> Json:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
@@ -14,12 +16,16 @@ from geoservice.api.parameters import (
     PathNumber,
     RequestedAsRecorded,
     RequestedInstant,
+    ServiceDatabase,
     ServiceSettings,
     time_parameters,
 )
+from geoservice.db import Database
+from layers.access import Access
 from layers.base import Title
 from layers.errors import InvalidParameter, NotFoundError
 from layers.extent import BBox
+from layers.rasters import RasterKind, current_rasters
 from layers.registry import get_layer, layers_at
 from tiles.glyphs import LAST, RANGE, glyph_range
 from tiles.glyphs import MEDIA_TYPE as GLYPHS
@@ -42,9 +48,10 @@ _LANGUAGES: tuple[Language, ...] = ("zh", "en", "both")
 
 
 @router.get("/styles/{name}.json", summary="A map style")
-async def style(
+async def style(  # what a style may ask for, and what it is made from
     request: Request,
     settings: ServiceSettings,
+    database: ServiceDatabase,
     access: CallerAccess,
     at: RequestedInstant,
     as_recorded: RequestedAsRecorded,
@@ -66,11 +73,24 @@ async def style(
         attribution=city.attribution,
     )
     time = time_parameters(at, as_recorded)
-    wanted = StyleRequest(name, _look_of(name), base_url(request), time, names_glyphs=glyphs)
+    base = base_url(request)
+    terrain = await _terrain_url(database, access, at, f"{base}/rasters")
+    wanted = StyleRequest(name, _look_of(name), base, time, names_glyphs=glyphs, terrain=terrain)
     return json_response(
         map_style(layers_at(access.level), access.level, wanted=wanted, city=on_map),
         headers={"Cache-Control": cache_control(access), "Vary": "Authorization"},
     )
+
+
+async def _terrain_url(
+    database: Database, access: Access, at: datetime | None, rasters_url: str
+) -> str | None:
+    """TileJSON of the finest terrain that the level sees at an instant; None if there is none."""
+    async with database.read(access) as connection:
+        rasters = await connection.run_sync(current_rasters, at or datetime.now(UTC))
+    terrains = [one for one in rasters if one.kind == RasterKind.TERRAIN]
+    finest = min(terrains, key=lambda one: (one.resolution_m, one.name), default=None)
+    return finest and f"{rasters_url}/{quote(finest.name)}/tiles.json?encoding=terrain-rgb"
 
 
 def _look_of(style_name: str) -> Look:

@@ -32,6 +32,7 @@ import { Nearest } from './nearest.ts';
 import { coverError, coverLoading, showNotice, startNotices, uncover } from './notices.ts';
 import { Panel } from './panel.ts';
 import { createSelection } from './selection.ts';
+import { Relief } from './terrain.ts';
 import { TimeBar } from './time-bar.ts';
 import type { CityStyle } from './types.ts';
 import { createVisibility } from './visibility.ts';
@@ -139,10 +140,27 @@ function addMapButtons(map: CityMap, appearance: Appearance, catalogue: Catalogu
   };
   const looks = new ButtonGroup(lookToggles(appearance));
   const more = new ButtonGroup([timeToggle]);
+  if (catalogue.terrain !== null) addRelief(map, appearance, catalogue.terrain);
   map.addControl(looks, 'top-right');
   map.addControl(more, 'top-right');
   appearance.onChange(() => looks.render());
   time.onToggle(() => more.render());
+}
+
+function addRelief(map: CityMap, appearance: Appearance, url: string): void {
+  const relief = new Relief(map, appearance, url);
+  const toggle: Toggle = {
+    name: 'relief',
+    icon: 'relief',
+    label: 'relief',
+    isPressed: () => relief.isOn,
+    press: () => {
+      relief.toggle();
+      buttons.render();
+    },
+  };
+  const buttons = new ButtonGroup([toggle]);
+  map.addControl(buttons, 'top-right');
 }
 
 /** Why the page could not start, in words of its own where MapLibre would name another site. */

@@ -60,6 +60,8 @@ export interface CityStyle extends StyleSpecification {
     'geoservice:look': Look;
     /** The clearance at which this style was made. */
     'geoservice:clearance'?: Clearance;
+    /** Address of the TileJSON of a terrain in terrain-RGB. */
+    'geoservice:terrain'?: string;
   };
 }
 
