@@ -17,6 +17,7 @@ import subject_history
 import subject_load
 import subject_memory
 import subject_nearest
+import subject_overviews
 import subject_tiles
 from benchmark_city import BenchmarkCity, benchmark_city, default_folder
 from machine_facts import machine_facts, server_facts
@@ -32,6 +33,7 @@ class Subject(StrEnum):
     MEMORY = "memory"
     HISTORY = "history"
     NEAREST = "nearest"
+    OVERVIEWS = "overviews"
 
 
 _RUN = {
@@ -40,6 +42,7 @@ _RUN = {
     Subject.MEMORY: subject_memory.run,
     Subject.HISTORY: subject_history.run,
     Subject.NEAREST: subject_nearest.run,
+    Subject.OVERVIEWS: subject_overviews.run,
 }
 
 

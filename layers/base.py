@@ -264,6 +264,28 @@ class Style:
     symbol_minzoom: int = 15
 
 
+@dataclass(frozen=True)
+class Generalisation:
+    """How a layer is drawn at zooms at which a tile cannot hold all of it.
+
+    Lines rank by length and areas by size, and the first are kept; points are drawn as clusters.
+    Attributes that are more secret than the layer are not looked at: what is kept would tell.
+
+    Attributes:
+        weight: Numeric attribute whose value multiplies the rank; nothing and less than 1 count
+            as 1.
+        weight_by: Attribute whose codes multiply the rank.
+        factors: By how much, for each code; 1 for the others.
+        cluster_by: Attribute by whose codes the points of a cluster are counted; None takes the
+            one that colours them.
+    """
+
+    weight: str | None = None
+    weight_by: str | None = None
+    factors: Mapping[str, float] = field(default_factory=dict)
+    cluster_by: str | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Layer:
     """A layer of the city. See ``docs/how-to/add-a-layer.md`` for a worked example.
@@ -275,6 +297,7 @@ class Layer:
         clearance: Reading level of the layer: below it the layer does not exist.
         row_clearance: How rows get their own level; None gives every row the layer's.
         knn_by: Attribute by which nearest-neighbour searches are limited (indexed together).
+        generalisation: How it is drawn where a tile cannot hold all of it.
         minzoom: First zoom at which tiles hold the layer.
         maxzoom: Last zoom at which tiles are made; clients scale beyond it.
         schema: Schema of the tables.
@@ -294,6 +317,7 @@ class Layer:
     valid_from: str | None = None
     end_nodes: EndNodes | None = None
     knn_by: str | None = None
+    generalisation: Generalisation = field(default_factory=Generalisation)
     minzoom: int = 12
     maxzoom: int = 17
     group: Title = field(default=Title("Other", "其他"))

@@ -18,6 +18,13 @@ from sqlalchemy.schema import CreateTable
 
 from layers.access import Clearance
 from layers.base import STORAGE_SRID, Layer
+from layers.overview_tables import (
+    cells_table,
+    generalised_tables,
+    has_overview,
+    overview_indexes,
+    overview_table,
+)
 from layers.tables import (
     STAGING_SCHEMA,
     held_table,
@@ -38,9 +45,22 @@ ENDED = "NOT upper_inf(valid_during)"
 def layer_ddl(layer: Layer) -> list[str]:
     """The statements that make the tables, partitions and indexes of a layer."""
     statements = [_create(held_table(layer)), _create(past_table(layer))]
+    statements += generalised_tables_ddl(layer)
     for clearance in row_clearances(layer):
         statements += partitions_ddl(layer, clearance)
     return statements
+
+
+def generalised_tables_ddl(layer: Layer) -> list[str]:
+    """The statements that make the tables that low zooms read, without partitions."""
+    overview = [_create(overview_table(layer))] if has_overview(layer) else []
+    return [*overview, _create(cells_table(layer))]
+
+
+def generalised_partitions_ddl(layer: Layer, clearance: Clearance) -> list[str]:
+    """The statements that make their partitions of one clearance with their indexes."""
+    partitions = [_partition(layer, table, clearance) for table in generalised_tables(layer)]
+    return [*partitions, *overview_indexes(layer, clearance)]
 
 
 def partitions_ddl(layer: Layer, clearance: Clearance) -> list[str]:
@@ -50,6 +70,7 @@ def partitions_ddl(layer: Layer, clearance: Clearance) -> list[str]:
         *_held_indexes(layer, partition_name(table_name(layer), clearance)),
         _partition(layer, past_table_name(layer), clearance),
         *_past_indexes(layer, partition_name(past_table_name(layer), clearance)),
+        *generalised_partitions_ddl(layer, clearance),
     ]
 
 

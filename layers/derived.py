@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from layers import overviews
 from layers.base import Layer
 from layers.touched import Touched
 
@@ -20,7 +21,9 @@ def keep_derived(
         touched: What the publication opened and closed.
         recorded_at: Its instant in recorded time.
     """
+    overviews.keep(connection, layer, touched)
 
 
 def drop_derived(connection: Connection, layer: Layer) -> None:
     """Take away what is derived from a theme that is dropped; before its tables are."""
+    overviews.drop(connection, layer)

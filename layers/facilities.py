@@ -6,7 +6,15 @@ What is free in them now comes from observations (``layers.observations``), neve
 from __future__ import annotations
 
 from layers.access import Clearance
-from layers.base import Attribute, AttributeType, GeometryType, Layer, Style, Title
+from layers.base import (
+    Attribute,
+    AttributeType,
+    Generalisation,
+    GeometryType,
+    Layer,
+    Style,
+    Title,
+)
 from layers.codes import FACILITY_KINDS, RESOURCE_TYPES
 
 
@@ -47,6 +55,7 @@ LAYER = Layer(
     natural_keys=(("code",),),
     clearance=Clearance.PUBLIC,
     knn_by="kind",
+    generalisation=Generalisation(cluster_by="kind"),
     minzoom=12,
     attributes=(
         Attribute(

@@ -30,7 +30,7 @@ _LAYER_WORDS = frozenset(
         # of layers of the city that are to come
         *("buildings", "plan_zones", "addresses", "grid_cells"),
         # of views that readers have besides layers, and of PostGIS
-        *("series", "observations", "facility_status"),
+        *("series", "observations", "facility_status", "overviews", "rasters", "figures"),
         *("spatial_ref_sys", "geometry_columns", "geography_columns"),
     )
 )
@@ -39,6 +39,7 @@ _ATTRIBUTE_WORDS = frozenset(
     (
         *VERSION_COLUMNS,
         *("valid_during", "recorded_during", "geom", "geom_3857", "row_number", "valid_from"),
+        *("tile_zoom", "tile_rank", "reference_x", "reference_y"),
         # of answers and of statements
         *("began", "ended", "recorded", "geometry", "tile", "versions", "x", "y", "z"),
         # of requests
@@ -62,6 +63,8 @@ def check_layer_name(name: str) -> None:
         reason = "means something else here; choose another name"
     if reason is None and name.endswith("_past"):
         reason = "ends in _past, as the earlier versions of another layer would"
+    if reason is None and name.endswith(("_overview", "_cells")):
+        reason = "ends in a word by which the overview of another layer would be called"
     if reason is not None:
         raise InvalidParameter("name", name, f"{name!r} {reason}")
 

@@ -7,7 +7,15 @@ Exactly one of ``feature`` and ``appurtenance`` says what a node is.
 from __future__ import annotations
 
 from layers.access import Clearance
-from layers.base import Attribute, AttributeType, GeometryType, Layer, Style, Title
+from layers.base import (
+    Attribute,
+    AttributeType,
+    Generalisation,
+    GeometryType,
+    Layer,
+    Style,
+    Title,
+)
 from layers.pipelines import (
     CATEGORY,
     INSTALLED_ON,
@@ -49,6 +57,7 @@ LAYER = Layer(
     valid_from="installed_on",
     clearance=Clearance.GOVERNMENT,
     row_clearance=PIPE_CLEARANCE,
+    generalisation=Generalisation(cluster_by="category"),
     minzoom=15,
     attributes=(
         Attribute(

@@ -12,6 +12,7 @@ from layers.base import (
     AttributeType,
     Derived,
     EndNodes,
+    Generalisation,
     GeometryType,
     Layer,
     RowClearance,
@@ -110,6 +111,7 @@ LAYER = Layer(
     valid_from="installed_on",
     clearance=Clearance.GOVERNMENT,
     row_clearance=PIPE_CLEARANCE,
+    generalisation=Generalisation(weight="diameter_mm"),
     end_nodes=EndNodes("pipeline_nodes", "start_node", "end_node"),
     minzoom=12,
     attributes=(

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from layers.access import Clearance
-from layers.base import Attribute, AttributeType, GeometryType, Layer, Style, Title
+from layers.base import (
+    Attribute,
+    AttributeType,
+    Generalisation,
+    GeometryType,
+    Layer,
+    Style,
+    Title,
+)
 from layers.codes import ROAD_CLASSES
 
 LAYER = Layer(
@@ -16,6 +24,16 @@ LAYER = Layer(
     geometry_type=GeometryType.MULTI_LINE_STRING,
     natural_keys=(("code",),),
     clearance=Clearance.PUBLIC,
+    generalisation=Generalisation(
+        weight_by="road_class",
+        factors={
+            "motorway": 1000.0,
+            "trunk": 300.0,
+            "primary": 100.0,
+            "secondary": 30.0,
+            "tertiary": 5.0,
+        },
+    ),
     minzoom=8,
     attributes=(
         Attribute(

@@ -285,6 +285,18 @@ theme_edits = Table(
     ),
 )
 
+overviews = Table(
+    "overviews",
+    metadata,
+    Column("layer", Text, primary_key=True),
+    Column("clearance", SmallInteger, primary_key=True),
+    Column("base_zoom", SmallInteger, nullable=False),
+    Column("features", BigInteger, nullable=False),
+    Column("made_at", _INSTANT, nullable=False, server_default=func.clock_timestamp()),
+)
+"""From which zoom on tiles of a layer show all its features to a level, and how many there were
+when that was decided."""
+
 installation = Table(
     "installation",
     metadata,
@@ -307,6 +319,7 @@ ALL: tuple[Table, ...] = (
     series_status,
     themes,
     theme_edits,
+    overviews,
     installation,
 )
 """In the order in which they are made."""

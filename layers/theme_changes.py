@@ -16,6 +16,11 @@ from layers.access import Clearance
 from layers.base import Attribute, AttributeType, Layer
 from layers.ddl import partitions_ddl
 from layers.errors import InvalidParameter, InvalidTheme
+from layers.overview_tables import (
+    generalised_tables,
+    has_overview,
+    qualified_overview,
+)
 from layers.tables import (
     partition_name,
     past_table_name,
@@ -155,10 +160,13 @@ def alterations(before: Layer, after: Layer) -> Alterations:
     ]
     if after.clearance != before.clearance:
         rows += [_move(table, before, after) for table in _tables(before)]
+        # They are made anew at the end of the edit.
+        rows += [f"DELETE FROM {before.schema}.{name}" for name in generalised_tables(before)]  # noqa: S608  # names of ours
     if after.natural_keys and after.natural_keys != before.natural_keys:
         rows += [_rekey(table, after) for table in _tables(before)]
     tables = [*_without_lower_partitions(before, after)]
-    for table in _tables(before):
+    overview = (qualified_overview(before),) if has_overview(before) else ()
+    for table in (*_tables(before), *overview):
         changes = list(_column_changes(before, after))
         if changes:
             tables.append(f"ALTER TABLE {table} {', '.join(changes)}")
@@ -189,7 +197,8 @@ def _without_lower_partitions(before: Layer, after: Layer) -> Iterator[str]:
     """Partitions below the layer's clearance are empty, and none may be filled again."""
     for clearance in row_clearances(before):
         if clearance not in row_clearances(after):
-            for table in (table_name(before), past_table_name(before)):
+            versions = (table_name(before), past_table_name(before))
+            for table in (*versions, *generalised_tables(before)):
                 yield f"DROP TABLE {before.schema}.{partition_name(table, clearance)}"
 
 

@@ -23,6 +23,7 @@ from layers.base import THEME_SCHEMA, Layer
 from layers.ddl import layer_ddl
 from layers.derived import drop_derived, keep_derived
 from layers.errors import InvalidParameter, LayerChanged, LoadInProgress, ThemeExists, UnknownLayer
+from layers.overview_tables import generalised_tables
 from layers.rewrite import lock_layer, take_instant
 from layers.system_tables import installation, loads, quarantine, theme_edits, themes
 from layers.tables import SCHEMA, qualified, qualified_past
@@ -182,7 +183,7 @@ def drop_theme(connection: Connection, name: str, *, reason: str) -> None:
     drop_derived(connection, theme)
     try:
         _run(connection, drop_view_statements(theme))
-        _run(connection, [f"DROP TABLE {qualified(theme)}, {qualified_past(theme)}"])
+        _run(connection, [f"DROP TABLE {', '.join(_all_tables(theme))}"])
     except OperationalError as error:
         raise LoadInProgress(name) from error
     connection.execute(
@@ -191,6 +192,11 @@ def drop_theme(connection: Connection, name: str, *, reason: str) -> None:
         .values(version=row.version + 1, dropped_at=func.clock_timestamp())
     )
     _write_edit(connection, row.theme_id, row.version + 1, "dropped", reason, row.descriptor)
+
+
+def _all_tables(theme: Layer) -> list[str]:
+    derived = [f"{theme.schema}.{name}" for name in generalised_tables(theme)]
+    return [qualified(theme), qualified_past(theme), *derived]
 
 
 _PURGE_LOADS = """

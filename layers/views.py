@@ -20,6 +20,17 @@ from layers.base import THEME_SCHEMA, Layer
 from layers.facilities import LAYER as FACILITIES
 from layers.load_jobs import WEB_INSERTS, WEB_UPDATES
 from layers.observations import AVAILABILITY
+from layers.overview_tables import (
+    CELL_COLUMNS,
+    cells_name,
+    cells_table_name,
+    clustered_by,
+    generalised_tables,
+    has_overview,
+    overview_name,
+    overview_table_name,
+    readable_overview_columns,
+)
 from layers.rasters import LAYER_NAME as RASTERS
 from layers.rasters import READABLE_COLUMNS
 from layers.registry import LAYERS
@@ -37,6 +48,7 @@ from layers.tables import (
 )
 
 FACILITY_STATUS = "facility_status"
+OVERVIEWS = "overviews"
 FIGURES = "figures"
 """View of all figures ever received, those that were corrected later among them."""
 LIVE_COLUMNS = (
@@ -83,9 +95,10 @@ def view_statements(database: str, themes: Sequence[Layer] = ()) -> list[str]:
             statements += _layer_views(layer, level)
         statements += _observation_views(level)
         statements.append(_raster_view(level))
+        statements.append(_overviews_view(level))
         statements += _reader_grants(database, level)
     statements += _writer_grants(database)
-    return statements + [_theme_grant(database, theme) for theme in themes]
+    return statements + [grant for theme in themes for grant in _theme_grants(database, theme)]
 
 
 def theme_view_statements(database: str, theme: Layer) -> list[str]:
@@ -98,7 +111,7 @@ def theme_view_statements(database: str, theme: Layer) -> list[str]:
             names = ", ".join(_view_names(theme, level))
             role = role_name(database, reader_role(level))
             statements.append(f'GRANT SELECT ON {names} TO "{role}"')
-    return [*statements, _theme_grant(database, theme)]
+    return [*statements, *_theme_grants(database, theme)]
 
 
 def drop_view_statements(theme: Layer) -> list[str]:
@@ -122,13 +135,14 @@ def _layer_views(layer: Layer, level: Clearance) -> Iterator[str]:
     """The views of held and of past versions; none below the layer's clearance."""
     if layer.clearance > level:
         return
-    columns = ", ".join(
-        f'{layer.attribute[name].column} AS "{name}"' if name in layer.attribute else name
-        for name in readable_columns(layer, level)
-    )
+    whole = _named(layer, readable_columns(layer, level))
+    contents = {table_name(layer): whole, past_table_name(layer): whole}
+    if has_overview(layer):
+        shown = readable_overview_columns(layer, level)
+        contents[overview_table_name(layer)] = _named(layer, shown)
+    contents[cells_table_name(layer)] = _cell_columns(layer)
     clearances = [clearance for clearance in row_clearances(layer) if clearance <= level]
-    tables = (table_name(layer), past_table_name(layer))
-    for view, table in zip(_view_names(layer, level), tables, strict=True):
+    for view, (table, columns) in zip(_view_names(layer, level), contents.items(), strict=True):
         branches = "\nUNION ALL\n".join(
             f"SELECT {columns} FROM {layer.schema}.{partition_name(table, clearance)}"
             for clearance in clearances
@@ -136,9 +150,34 @@ def _layer_views(layer: Layer, level: Clearance) -> Iterator[str]:
         yield f"CREATE VIEW {view} AS\n{branches}"
 
 
-def _view_names(layer: Layer, level: Clearance) -> tuple[str, str]:
+def _named(layer: Layer, columns: Sequence[str]) -> str:
+    """Columns as a view has them: attributes under their own names."""
+    return ", ".join(
+        f'{layer.attribute[name].column} AS "{name}"' if name in layer.attribute else name
+        for name in columns
+    )
+
+
+def _cell_columns(layer: Layer) -> str:
+    """Counts by kind only while the kind is as open as the layer."""
+    hidden = clustered_by(layer) is None
+    return ", ".join("''::text AS kind" if c == "kind" and hidden else c for c in CELL_COLUMNS)
+
+
+def _view_names(layer: Layer, level: Clearance) -> tuple[str, ...]:
     schema = read_schema(level)
-    return f"{schema}.{layer.name}", f"{schema}.{past_name(layer)}"
+    low_zooms = (
+        (overview_name(layer), cells_name(layer)) if has_overview(layer) else (cells_name(layer),)
+    )
+    return tuple(f"{schema}.{name}" for name in (layer.name, past_name(layer), *low_zooms))
+
+
+def _overviews_view(level: Clearance) -> str:
+    """From which zoom on tiles show a layer whole, as it is for the level itself."""
+    return (
+        _barrier(level, OVERVIEWS)
+        + f"SELECT layer, base_zoom FROM {SCHEMA}.overviews WHERE clearance = {level:d}"
+    )
 
 
 def _observation_views(level: Clearance) -> list[str]:
@@ -251,6 +290,7 @@ def _reader_grants(database: str, level: Clearance) -> list[str]:
 
 _LOADING = (
     "analyze_layer(text)",
+    "quadkey(integer, integer)",
     "held_partition(text, integer)",
     "stage_drafts(text, bigint, timestamptz)",
     "analyze_staged(bigint)",
@@ -271,10 +311,12 @@ def _writer_grants(database: str) -> list[str]:
     tables = ", ".join(
         name for layer in LAYERS for name in (qualified(layer), qualified_past(layer))
     )
+    derived = ", ".join(name for layer in LAYERS for name in _generalised(layer))
     statements = [
         f"GRANT USAGE ON SCHEMA {SCHEMA} TO {loader}, {ingest}, {gate}, {desk}",
         f"GRANT USAGE, CREATE ON SCHEMA {STAGING_SCHEMA} TO {loader}",
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {loader}",
+        f"GRANT SELECT, INSERT, DELETE ON {derived}, {SCHEMA}.overviews TO {loader}",
         f"GRANT SELECT, INSERT, UPDATE ON {SCHEMA}.loads, {SCHEMA}.quarantine TO {loader}",
         f"GRANT SELECT, INSERT, DELETE ON {SCHEMA}.findings TO {loader}",
         f"GRANT SELECT, INSERT, UPDATE ON {SCHEMA}.rasters TO {loader}",
@@ -302,7 +344,15 @@ def _writer_grants(database: str) -> list[str]:
     return statements
 
 
-def _theme_grant(database: str, theme: Layer) -> str:
+def _theme_grants(database: str, theme: Layer) -> list[str]:
     loader = f'"{role_name(database, Role.LOADER)}"'
     tables = f"{qualified(theme)}, {qualified_past(theme)}"
-    return f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {loader}"
+    derived = ", ".join(_generalised(theme))
+    return [
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {loader}",
+        f"GRANT SELECT, INSERT, DELETE ON {derived} TO {loader}",
+    ]
+
+
+def _generalised(layer: Layer) -> list[str]:
+    return [f"{layer.schema}.{name}" for name in generalised_tables(layer)]

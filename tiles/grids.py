@@ -87,11 +87,10 @@ class Grid:
             maxzoom=self.max_zoom - self.first_zoom,
         )
         # The package counts from 0; the identifiers of matrices are the zooms of the grid.
-        matrices = [
-            matrix.model_copy(update={"id": str(int(matrix.id) + self.first_zoom)})
-            for matrix in written.tileMatrices
-        ]
-        named: morecantile.TileMatrixSet = written.model_copy(update={"tileMatrices": matrices})
+        document = written.model_dump(exclude_none=True, mode="json")
+        for matrix in document["tileMatrices"]:
+            matrix["id"] = str(int(matrix["id"]) + self.first_zoom)
+        named: morecantile.TileMatrixSet = morecantile.TileMatrixSet.model_validate(document)
         return named
 
 

@@ -15,8 +15,10 @@ from mapbox_vector_tile import decode
 from sqlalchemy import text
 from starlette.testclient import TestClient
 
+from layers import overviews
 from layers.access import Clearance
-from layers.registry import LAYERS
+from layers.overview_tables import generalised_tables
+from layers.registry import LAYERS, get_layer
 from layers.roles import Role, reader_role
 from layers.tables import partition_name, past_name, row_clearances
 from tests.conftest import KeyMaker
@@ -139,7 +141,7 @@ def test_a_reader_role_reads_only_its_views(city: City, level: Clearance) -> Non
     url = city.address.libpq_url(reader_role(level))
     with psycopg.connect(url, autocommit=True) as connection:
         for layer in LAYERS:
-            for name in (layer.name, past_name(layer)):
+            for name in (layer.name, past_name(layer), *generalised_tables(layer)):
                 _denied(connection, f"SELECT * FROM city.{name}")
                 for clearance in row_clearances(layer):
                     _denied(connection, f"SELECT * FROM city.{partition_name(name, clearance)}")
@@ -151,6 +153,28 @@ def test_a_reader_role_reads_only_its_views(city: City, level: Clearance) -> Non
 
     sees_row = any("canary-row" in row[0] for row in rows)
     assert sees_row == (level >= Clearance.ENTERPRISE)
+
+
+@pytest.mark.parametrize("level", list(Clearance), ids=lambda level: level.label)
+def test_no_view_lets_a_canary_above_the_level_out(city: City, level: Clearance) -> None:
+    """Whatever a role may read, overviews and cells too, by SQL of its own."""
+    with city.address.connect(Role.LOADER) as connection, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(overviews, "_FULL_BYTES", 1)
+        for name in ("parcels", "facilities", "pipelines"):
+            overviews.rebuild(connection, get_layer(name))
+        connection.commit()
+    with psycopg.connect(city.address.libpq_url(reader_role(level)), autocommit=True) as connection:
+        views = connection.execute(
+            "SELECT viewname FROM pg_views WHERE schemaname = current_schema()"
+        ).fetchall()
+        said = {
+            name: str(connection.execute(f"SELECT v::text FROM {name} v".encode()).fetchall())
+            for (name,) in views
+        }
+
+    out = {canary for canary in CANARIES if any(canary in text for text in said.values())}
+    assert {canary for canary, least in CANARIES.items() if least <= level} == out
+    assert ("canary-water" in said.get("pipelines_overview", "")) == (level >= Clearance.GOVERNMENT)
 
 
 @pytest.fixture

@@ -313,7 +313,7 @@ def test_many_rows_go_through_a_draft_of_the_partition(
     indexes = as_owner(
         city, f"SELECT count(*) FROM pg_index WHERE indrelid = '{qualified(theme)}_3'::regclass"
     )
-    assert sum(" INDEX " in one for one in partitions_ddl(theme, RESTRICTED)) == indexes + 3
+    assert sum(" INDEX " in one for one in partitions_ddl(theme, RESTRICTED)) == indexes + 4
     answer = client.get("/collections/many/items?limit=3", headers=headers_of(RESTRICTED)).json()
     assert 3 == answer["numberReturned"]
     assert 6 < theme.minzoom < 14

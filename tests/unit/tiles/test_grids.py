@@ -1,4 +1,5 @@
 import pytest
+from morecantile import Tile
 
 from layers.errors import TileOutsideMatrix, UnknownGrid
 from tiles.grids import CGCS2000, GRIDS, WEB_MERCATOR, WORLD_CRS84, Grid, get_grid
@@ -14,7 +15,7 @@ def test_boxes_are_those_of_the_written_matrix_set(grid: Grid, z: int) -> None:
 
     box = grid.box(z, x, y)
 
-    assert list(written.xy_bounds(x, y, z)) == pytest.approx(box, abs=1e-6)
+    assert list(written.xy_bounds(Tile(x, y, z))) == pytest.approx(box, abs=1e-6)
     assert (written.matrix(z).matrixWidth, written.matrix(z).matrixHeight) == (
         columns,
         rows,
