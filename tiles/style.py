@@ -49,6 +49,7 @@ class StyleRequest:
             none show what holds now.
         names_glyphs: Whether the style says where glyphs are, for clients without fonts.
         terrain: Address of the TileJSON of a terrain in terrain-RGB, for maps in three dimensions.
+        base_zooms: Zoom by layer below which tiles hold an overview of it.
     """
 
     name: str
@@ -57,6 +58,7 @@ class StyleRequest:
     time: Mapping[str, str] = field(default_factory=dict)
     names_glyphs: bool = False
     terrain: str | None = None
+    base_zooms: Mapping[str, int] = field(default_factory=dict)
 
 
 CITY_STYLES: Mapping[str, Look] = {
@@ -112,7 +114,7 @@ def _metadata(
         "geoservice:look": wanted.look.name,
         "geoservice:looks": looks,
         "geoservice:time": dict(wanted.time),
-        "geoservice:layers": [_layer_metadata(layer, level, wanted.look) for layer in layers],
+        "geoservice:layers": [_layer_metadata(layer, level, wanted) for layer in layers],
     }
     return described | ({"geoservice:terrain": wanted.terrain} if wanted.terrain else {})
 
@@ -137,7 +139,8 @@ def _source(layer: Layer, wanted: StyleRequest, city: CityOnMap) -> Json:
     return source
 
 
-def _layer_metadata(layer: Layer, level: Clearance, look: Look) -> Json:
+def _layer_metadata(layer: Layer, level: Clearance, wanted: StyleRequest) -> Json:
+    look = wanted.look
     described = {
         "name": layer.name,
         "title": layer.title.as_json(),
@@ -151,6 +154,9 @@ def _layer_metadata(layer: Layer, level: Clearance, look: Look) -> Json:
     }
     if is_live(layer, look):
         described["live_minzoom"] = max(layer.drawn_from, layer.style.live_minzoom)
+    base_zoom = wanted.base_zooms.get(layer.name, 0)
+    if base_zoom > layer.drawn_from:
+        described["generalised_below"] = base_zoom
     return described
 
 

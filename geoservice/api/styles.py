@@ -8,6 +8,7 @@ from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
+from sqlalchemy import Connection
 from starlette.responses import Response
 
 from geoservice.api.answers import JSON, base_url, cache_control, json_response, tagged_response
@@ -20,9 +21,8 @@ from geoservice.api.parameters import (
     ServiceSettings,
     time_parameters,
 )
-from geoservice.db import Database
-from layers.access import Access
 from layers.base import Title
+from layers.base_zooms import read_base_zooms
 from layers.errors import InvalidParameter, NotFoundError
 from layers.extent import BBox
 from layers.rasters import RasterKind, current_rasters
@@ -72,25 +72,30 @@ async def style(  # what a style may ask for, and what it is made from
         view=city.view,
         attribution=city.attribution,
     )
-    time = time_parameters(at, as_recorded)
     base = base_url(request)
-    terrain = await _terrain_url(database, access, at, f"{base}/rasters")
-    wanted = StyleRequest(name, _look_of(name), base, time, names_glyphs=glyphs, terrain=terrain)
+    async with database.read(access) as connection:
+        terrain = await connection.run_sync(_terrain, at or datetime.now(UTC))
+        base_zooms = await connection.run_sync(read_base_zooms)
+    wanted = StyleRequest(
+        name=name,
+        look=_look_of(name),
+        base_url=base,
+        time=time_parameters(at, as_recorded),
+        names_glyphs=glyphs,
+        terrain=terrain and f"{base}/rasters/{quote(terrain)}/tiles.json?encoding=terrain-rgb",
+        base_zooms=base_zooms,
+    )
     return json_response(
         map_style(layers_at(access.level), access.level, wanted=wanted, city=on_map),
         headers={"Cache-Control": cache_control(access), "Vary": "Authorization"},
     )
 
 
-async def _terrain_url(
-    database: Database, access: Access, at: datetime | None, rasters_url: str
-) -> str | None:
-    """TileJSON of the finest terrain that the level sees at an instant; None if there is none."""
-    async with database.read(access) as connection:
-        rasters = await connection.run_sync(current_rasters, at or datetime.now(UTC))
-    terrains = [one for one in rasters if one.kind == RasterKind.TERRAIN]
+def _terrain(connection: Connection, at: datetime) -> str | None:
+    """The name of the finest terrain that the level sees at an instant; None if there is none."""
+    terrains = [one for one in current_rasters(connection, at) if one.kind == RasterKind.TERRAIN]
     finest = min(terrains, key=lambda one: (one.resolution_m, one.name), default=None)
-    return finest and f"{rasters_url}/{quote(finest.name)}/tiles.json?encoding=terrain-rgb"
+    return None if finest is None else str(finest.name)
 
 
 def _look_of(style_name: str) -> Look:

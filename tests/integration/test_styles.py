@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
 from layers.access import Clearance
+from layers.rasters import RasterKind
+from layers.roles import Role
+from loaders.rasters import RasterOptions, RasterStore, load_raster
 from tests.conftest import KeyMaker
+from tests.raster_files import write_tif
+from tests.support import City
 from tiles.fonts import chinese_font
 
 
@@ -55,6 +62,24 @@ def test_what_a_caller_has_already_is_not_sent_again(client: TestClient, path: s
 
     assert (200, 304) == (first.status_code, again.status_code)
     assert b"" == again.content
+
+
+def test_a_style_names_the_terrain_that_its_level_may_see(
+    city: City, client: TestClient, tmp_path: Path
+) -> None:
+    store = RasterStore(tmp_path / "rasters")
+    frame = city.settings.city.frame()
+    heights = np.full((1, 64, 64), 12, np.float32)
+    with city.address.connect(Role.LOADER) as connection:
+        for name, clearance in (("hills", Clearance.PUBLIC), ("depths", Clearance.RESTRICTED)):
+            file = write_tif(tmp_path / f"{name}.tif", heights)
+            options = RasterOptions(frame, kind=RasterKind.TERRAIN, clearance=clearance)
+            load_raster(connection, store, name, [file], options)
+
+    metadata = client.get("/styles/city-night.json").json()["metadata"]
+
+    url = "http://testserver/rasters/hills/tiles.json?encoding=terrain-rgb"
+    assert url == metadata["geoservice:terrain"]
 
 
 @pytest.mark.parametrize("query", ["look=dusk", "lang=fr", "size=3"])

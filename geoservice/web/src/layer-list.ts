@@ -74,6 +74,7 @@ function layerElement(layer: LayerDescription, parts: LayerListParts): HTMLEleme
       clearanceBadge(layer),
     ),
     zoomHint(layer, parts.map),
+    overviewHint(layer, parts.map),
     legend,
   );
 }
@@ -104,6 +105,17 @@ function clearanceBadge({ clearance }: LayerDescription): HTMLElement | null {
 function zoomHint(layer: LayerDescription, map: CityMap): HTMLElement {
   const hint = element('p', { class: 'zoom-hint', hidden: true }, t('zoomHint'), ' ');
   hint.append(zoomInButton(map, layer.minzoom, t('zoomInTo', { layer: inLanguage(layer.title) })));
+  return hint;
+}
+
+/** Word that not all of a layer is to be seen yet; shown and hidden by `showZoomHints`. */
+function overviewHint(layer: LayerDescription, map: CityMap): HTMLElement | null {
+  const { generalised_below: below, geometry_type, title } = layer;
+  if (below === undefined) return null;
+  const word = geometry_type.includes('Point') ? 'clusteredHint' : 'generalisedHint';
+  const attributes = { class: 'overview-hint', hidden: true, 'data-below': below };
+  const hint = element('p', attributes, t(word), ' ');
+  hint.append(zoomInButton(map, below, t('zoomInTo', { layer: inLanguage(title) })));
   return hint;
 }
 
@@ -144,6 +156,10 @@ function showZoomHints(host: HTMLElement, zoom: number): void {
     const tooFar = zoom < Number(item.dataset['minzoom']);
     item.classList.toggle('too-far', tooFar);
     const hint = item.querySelector<HTMLElement>('.zoom-hint');
-    if (hint) hint.hidden = !tooFar || !item.querySelector<HTMLInputElement>('input')?.checked;
+    const isOn = item.querySelector<HTMLInputElement>('input')?.checked ?? false;
+    if (hint) hint.hidden = !tooFar || !isOn;
+    const overview = item.querySelector<HTMLElement>('.overview-hint');
+    const isOverview = Math.floor(zoom) < Number(overview?.dataset['below'] ?? 0);
+    if (overview) overview.hidden = tooFar || !isOn || !isOverview;
   }
 }

@@ -21,6 +21,11 @@ export const MESSAGES = {
   legend: { zh: '图例', en: 'Legend' },
   legendOf: { zh: '{layer}图例', en: 'Legend of {layer}' },
   zoomHint: { zh: '此级别不显示', en: 'Not shown this far out.' },
+  clusteredHint: { zh: '此级别聚合显示', en: 'Gathered into clusters this far out.' },
+  generalisedHint: {
+    zh: '此级别只显示主要要素',
+    en: 'Only the foremost are shown this far out.',
+  },
   zoomIn: { zh: '放大查看', en: 'Zoom in to see' },
   zoomInTo: { zh: '放大到{layer}可见的级别', en: 'Zoom in until {layer} is shown' },
 

@@ -39,6 +39,8 @@ export interface LayerDescription {
   minzoom: number;
   /** Zoom from which live figures are asked for; only of a layer that has them. */
   live_minzoom?: number;
+  /** Zoom below which the map shows an overview; missing where it shows all wherever drawn. */
+  generalised_below?: number;
   legend: LegendEntry[];
   attributes: AttributeDescription[];
 }

@@ -281,6 +281,17 @@ def test_the_sources_of_a_style_carry_its_time() -> None:
     assert {"datetime": "2015-06-30T00:00:00+08:00"} == style["metadata"]["geoservice:time"]
 
 
+def test_a_style_says_from_where_a_layer_is_drawn_whole() -> None:
+    base_zooms = {"facilities": 14, "districts": 0}
+    wanted = StyleRequest("city", DAY, "http://city.test", base_zooms=base_zooms)
+
+    style = map_style(LAYERS, Clearance.RESTRICTED, wanted=wanted, city=SHENZHEN)
+
+    described = {one["name"]: one for one in style["metadata"]["geoservice:layers"]}
+    assert 14 == described["facilities"]["generalised_below"]
+    assert "generalised_below" not in described["districts"]
+
+
 def test_clusters_and_single_points_are_drawn_apart() -> None:
     parts = {part["id"]: part for part in style_of(DAY)["layers"]}
 
