@@ -107,7 +107,7 @@ LAYER = Layer(
     ),
     style=Style(
         color="#2f6fb2",
-        width_px=11,
+        width_px=15,
         outline="#ffffff",
         label="name",
         label_minzoom=17,

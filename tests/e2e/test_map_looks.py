@@ -133,6 +133,19 @@ def test_a_past_night_can_be_opened_by_its_address(browser: Browser, site: Site,
     visit.page.close()
 
 
+def test_names_can_be_written_in_glyphs_of_the_service(visit: Visit) -> None:
+    choose(visit, "look-day")
+    visit.page.evaluate(
+        "window.geoserviceMap.setGlyphs(`${location.origin}/fonts/{fontstack}/{range}.pbf`)"
+    )
+
+    visit.jump(18.4)
+
+    settle(visit)
+    assert any("/fonts/" in url and url.endswith("/0-255.pbf") for url in visit.asked)
+    assert visit.drawn("parcels", kind="labels")
+
+
 def test_the_picture_of_the_night(visit: Visit) -> None:
     visit.page.set_viewport_size(WINDOW_OF_PICTURE)
     choose(visit, "look-night")
