@@ -12,12 +12,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, ViewportSize, expect
+from pyproj import Transformer
 
+from layers.access import Clearance
+from layers.rasters import RasterKind
+from layers.roles import Role
+from loaders.rasters import RasterOptions, RasterStore, load_raster
 from tests.e2e.pictures import Pixels, read_pixels, save_small
 from tests.e2e.site import DESK, Site, Visit, open_map
+from tests.raster_files import north_up, write_tif
 from tiles.looks import DAY, NIGHT, PRINT
 
 PAST_DAY = "2005-06-30"
+PLACE = (114.0578, 22.5437)
+SMALL = {"width": 760, "height": 600}
+"""A window small enough for terrain to be drawn without a graphics card in a few seconds."""
 WINDOW_OF_PICTURE: ViewportSize = {"width": 1120, "height": 680}
 ON_MAP = (slice(60, 640), slice(350, 1220))
 """Rows and columns of a picture in which only the map lies."""
@@ -129,6 +138,44 @@ def test_a_past_night_can_be_opened_by_its_address(browser: Browser, site: Site,
     assert visit.drawn("pipelines")
     expect(visit.page.locator("#time")).to_be_visible()
     assert {"night"} == {visit.page.evaluate("document.body.dataset.look")}
+    assert visit.errors == []
+    visit.page.close()
+
+
+@pytest.fixture
+def hill(site: Site, tmp_path: Path) -> str:
+    """The name of a public terrain: a hill of 120 m at the city's centre."""
+    easting, northing = Transformer.from_crs(4490, 4547, always_xy=True).transform(*PLACE)
+    row, column = np.mgrid[0:200, 0:200]
+    height = 120 * np.exp(-((row - 100) ** 2 + (column - 100) ** 2) / 900)
+    place = north_up(easting - 1000, northing + 1000, 10)
+    file = write_tif(tmp_path / "hill.tif", height[np.newaxis].astype(np.float32), transform=place)
+    frame = site.city.settings.city.frame()
+    said = RasterOptions(frame, kind=RasterKind.TERRAIN, clearance=Clearance.PUBLIC)
+    with site.city.address.connect(Role.LOADER) as connection:
+        store = RasterStore(site.city.settings.raster_folder)
+        load_raster(connection, store, "hill", [file], said)
+    return "hill"
+
+
+def test_a_terrain_raises_the_map_in_three_dimensions(
+    browser: Browser, site: Site, hill: str
+) -> None:
+    visit = open_map(browser, site, zoom=15.2, window=SMALL)
+    elevation = "window.geoserviceMap.queryTerrainElevation(window.geoserviceMap.getCenter())"
+    if visit.page.request.get(f"{site.url}/rasters/{hill}/tiles.json").status == 404:
+        pytest.skip("this service serves no tiles of rasters")
+
+    visit.page.locator("[data-button=relief]").click()
+
+    visit.wait_until(f"{elevation} > 100")
+    assert visit.page.evaluate("window.geoserviceMap.getPitch()") > 30
+    assert any("encoding=terrain-rgb" in url for url in visit.asked)
+    visit.page.locator("[data-button=look-night]").click()
+    visit.wait_until("document.body.dataset.look === 'night'")
+    assert visit.page.evaluate(elevation) > 100, "relief outlives a change of the look"
+    visit.page.locator("[data-button=relief]").click()
+    visit.wait_until("window.geoserviceMap.getTerrain() === null")
     assert visit.errors == []
     visit.page.close()
 

@@ -140,9 +140,9 @@ function addMapButtons(map: CityMap, appearance: Appearance, catalogue: Catalogu
   };
   const looks = new ButtonGroup(lookToggles(appearance));
   const more = new ButtonGroup([timeToggle]);
-  if (catalogue.terrain !== null) addRelief(map, appearance, catalogue.terrain);
   map.addControl(looks, 'top-right');
   map.addControl(more, 'top-right');
+  if (catalogue.terrain !== null) addRelief(map, appearance, catalogue.terrain);
   appearance.onChange(() => looks.render());
   time.onToggle(() => more.render());
 }
