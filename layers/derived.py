@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from layers import overviews
+from layers import overviews, tile_changes
 from layers.base import Layer
 from layers.touched import Touched
 
@@ -21,9 +21,11 @@ def keep_derived(
         touched: What the publication opened and closed.
         recorded_at: Its instant in recorded time.
     """
-    overviews.keep(connection, layer, touched)
+    kept = overviews.keep(connection, layer, touched)
+    tile_changes.write(connection, layer, touched, kept)
 
 
 def drop_derived(connection: Connection, layer: Layer) -> None:
     """Take away what is derived from a theme that is dropped; before its tables are."""
     overviews.drop(connection, layer)
+    tile_changes.write_everything(connection, layer)

@@ -39,7 +39,7 @@ _PURPOSES = {
     Role.LOADER: "stages files; publishes loads, edits and undos",
     Role.INGEST: "writes observations",
     Role.DESK: "asks for loads; writes reports and subscriptions",
-    Role.GATE: "reads API keys, to tell who is asking",
+    Role.GATE: "reads API keys, to tell who is asking; hears which tiles changed",
     Role.READ_PUBLIC: "reads what the public may see",
     Role.READ_ENTERPRISE: "reads what enterprises may see",
     Role.READ_GOVERNMENT: "reads what the government may see",

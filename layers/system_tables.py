@@ -24,14 +24,16 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    Uuid,
     func,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSTZRANGE, ExcludeConstraint
 
-from layers.base import STORAGE_SRID
+from layers.base import STORAGE_SRID, TILE_SRID
 from layers.tables import metadata
 
+_THIS_TRANSACTION = "((pg_current_xact_id())::text)::bigint"
 _INSTANT = DateTime(timezone=True)
 _PLACE = Geometry("POINT", srid=STORAGE_SRID, spatial_index=False)
 
@@ -297,11 +299,49 @@ overviews = Table(
 """From which zoom on tiles of a layer show all its features to a level, and how many there were
 when that was decided."""
 
+tile_changes = Table(
+    "tile_changes",
+    metadata,
+    Column("change_no", BigInteger, Identity(), primary_key=True),
+    Column("layer", Text, nullable=False),
+    # The transaction: a host asks for what its last snapshot did not see, in any order.
+    Column("xid", BigInteger, nullable=False, server_default=text(_THIS_TRANSACTION)),
+    Column("changed_at", _INSTANT, nullable=False, server_default=func.clock_timestamp()),
+    # Tiles of this level and those above it changed, at instants within, at these zooms.
+    Column("clearance", SmallInteger, nullable=False),
+    Column("valid_during", TSTZRANGE, nullable=False),
+    Column("first_zoom", SmallInteger, nullable=False),
+    Column("last_zoom", SmallInteger, nullable=False),
+    # Where, in EPSG:3857; null is everywhere.
+    Column("shape", Geometry("GEOMETRY", srid=TILE_SRID, spatial_index=False)),
+    Index("tile_changes_by_xid", "xid"),
+    Index("tile_changes_by_age", "changed_at"),
+)
+
+tile_readers = Table(
+    "tile_readers",
+    metadata,
+    Column("reader_id", Uuid, primary_key=True),
+    # What was done in transactions that this snapshot sees, the reader has heard of.
+    Column("reached", Text, nullable=False),
+    Column("lease_until", _INSTANT, nullable=False),
+)
+"""Processes that answer from a cache of tiles, and until when they may without asking again."""
+
+layer_instants = Table(
+    "layer_instants",
+    metadata,
+    Column("layer", Text, primary_key=True),
+    Column("instant", _INSTANT, primary_key=True),
+)
+"""Instants of valid time at which a version of a layer begins or ends, or once did."""
+
 installation = Table(
     "installation",
     metadata,
     Column("singleton", Boolean, primary_key=True, server_default=text("true")),
     Column("views_fingerprint", Text),
+    Column("installation_id", Uuid, nullable=False, server_default=func.gen_random_uuid()),
     CheckConstraint("singleton", name="installation_one_row"),
 )
 
@@ -320,6 +360,9 @@ ALL: tuple[Table, ...] = (
     themes,
     theme_edits,
     overviews,
+    tile_changes,
+    tile_readers,
+    layer_instants,
     installation,
 )
 """In the order in which they are made."""

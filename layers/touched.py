@@ -34,6 +34,7 @@ class Touched:
     Attributes:
         number: Of the load, the undoing or the purge.
         is_everything: Whether the whole layer is to be taken as touched; the table may be empty.
+        is_made: Whether there is a table.
         drafts: Tables, with their schema, that are about to become the partitions of held versions
             of a clearance; until then those hold nothing.
     """
@@ -41,6 +42,7 @@ class Touched:
     connection: Connection
     number: int
     is_everything: bool = False
+    is_made: bool = field(default=False, init=False)
     drafts: Mapping[Clearance, str] = field(default_factory=dict)
 
     @property
@@ -50,6 +52,7 @@ class Touched:
 
     def create(self) -> None:
         """Make the table."""
+        self.is_made = True
         self.connection.execute(
             text(
                 f"CREATE UNLOGGED TABLE {self.table} (feature_id bigint, clearance smallint, "

@@ -329,6 +329,12 @@ def _writer_grants(database: str) -> list[str]:
         f"GRANT EXECUTE ON FUNCTION {SCHEMA}.ensure_observation_partition(timestamptz) TO {ingest}",
         *(f"GRANT EXECUTE ON FUNCTION {SCHEMA}.{function} TO {loader}" for function in _LOADING),
         f"GRANT SELECT ON {SCHEMA}.api_keys, {SCHEMA}.alembic_version TO {gate}",
+        f"GRANT SELECT, INSERT, DELETE ON {SCHEMA}.tile_changes TO {loader}",
+        f"GRANT SELECT, INSERT ON {SCHEMA}.layer_instants TO {loader}",
+        f"GRANT SELECT ON {SCHEMA}.tile_readers TO {loader}",
+        f"GRANT SELECT ON {SCHEMA}.tile_changes, {SCHEMA}.layer_instants, {SCHEMA}.installation "
+        f"TO {gate}",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON {SCHEMA}.tile_readers TO {gate}",
         f"GRANT USAGE ON SCHEMA {THEME_SCHEMA} TO {loader}",
         f"GRANT SELECT ON {SCHEMA}.themes, {SCHEMA}.theme_edits TO {loader}, {gate}",
         # The web asks, the worker does: the web never says what became of a job.

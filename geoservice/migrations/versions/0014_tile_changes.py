@@ -1,0 +1,19 @@
+"""What changed in tiles, who has heard of it, and the instants at which layers change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0014"
+down_revision = "0013"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Bring the database to this revision."""
+    script = Path(__file__).with_name("0014_tile_changes.sql").read_text(encoding="utf-8")
+    # The driver reads a lone % as a placeholder.
+    op.get_bind().exec_driver_sql(script.replace("%", "%%"))
