@@ -234,8 +234,8 @@ class Style:
         live: Whether the colour follows the live status of the feature.
         live_minzoom: Zoom from which it does; further out there are too many features to ask for.
         dashed: Whether lines are dashed.
-        minzoom: Zoom from which the layer is drawn; None draws it wherever tiles hold it. Further
-            out tiles may hold an overview of it that would only make the map restless.
+        minzoom: Zoom from which it is drawn; tiles hold it from further out on, where an overview
+            of it would only make the map restless.
         symbol_by: Attribute whose values have symbols.
         symbols: Names of the symbols by value; those there are stand in ``tiles/symbols.py``.
         symbol_minzoom: Zoom from which symbols are drawn.
@@ -258,7 +258,7 @@ class Style:
     live: bool = False
     live_minzoom: int = 14
     dashed: bool = False
-    minzoom: int | None = None
+    minzoom: int = 0
     symbol_by: str | None = None
     symbols: Mapping[str, str] = field(default_factory=dict)
     symbol_minzoom: int = 15
@@ -339,8 +339,8 @@ class Layer:
 
     @property
     def drawn_from(self) -> int:
-        """The first zoom at which the layer is drawn: tiles hold it, and its style says so."""
-        return max(self.minzoom, self.style.minzoom or 0)
+        """The zoom from which maps draw the layer."""
+        return max(self.minzoom, self.style.minzoom)
 
     def tile_attributes_at(self, level: Clearance) -> tuple[Attribute, ...]:
         """The attributes that tiles carry at a level."""
