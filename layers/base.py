@@ -298,7 +298,7 @@ class Layer:
         row_clearance: How rows get their own level; None gives every row the layer's.
         knn_by: Attribute by which nearest-neighbour searches are limited (indexed together).
         generalisation: How it is drawn where a tile cannot hold all of it.
-        minzoom: First zoom at which tiles hold the layer.
+        minzoom: First zoom at which tiles hold the layer; the style says from where it is drawn.
         maxzoom: Last zoom at which tiles are made; clients scale beyond it.
         schema: Schema of the tables.
         stored_as: Name of the table of held versions; None means that it is called as the layer.
@@ -318,7 +318,7 @@ class Layer:
     end_nodes: EndNodes | None = None
     knn_by: str | None = None
     generalisation: Generalisation = field(default_factory=Generalisation)
-    minzoom: int = 12
+    minzoom: int = 0
     maxzoom: int = 17
     group: Title = field(default=Title("Other", "其他"))
     schema: str = CITY_SCHEMA
@@ -329,6 +329,11 @@ class Layer:
         """The attributes by name."""
         return {attribute.name: attribute for attribute in self.attributes}
 
+    @property
+    def drawn_from(self) -> int:
+        """The zoom from which maps draw the layer."""
+        return max(self.minzoom, self.style.minzoom)
+
     def clearance_of(self, attribute: Attribute) -> Clearance:
         """The level from which an attribute may be read: the higher of layer's and its own."""
         return max(self.clearance, attribute.clearance or Clearance.PUBLIC)
@@ -336,11 +341,6 @@ class Layer:
     def attributes_at(self, level: Clearance) -> tuple[Attribute, ...]:
         """The attributes that a level may read, in order; none below the layer's clearance."""
         return tuple(a for a in self.attributes if self.clearance_of(a) <= level)
-
-    @property
-    def drawn_from(self) -> int:
-        """The zoom from which maps draw the layer."""
-        return max(self.minzoom, self.style.minzoom)
 
     def tile_attributes_at(self, level: Clearance) -> tuple[Attribute, ...]:
         """The attributes that tiles carry at a level."""

@@ -56,7 +56,6 @@ LAYER = Layer(
     clearance=Clearance.PUBLIC,
     knn_by="kind",
     generalisation=Generalisation(cluster_by="kind"),
-    minzoom=12,
     attributes=(
         Attribute(
             "code",

@@ -35,7 +35,6 @@ LAYER = Layer(
     natural_keys=(("code",),),
     valid_from="registered_on",
     clearance=Clearance.PUBLIC,
-    minzoom=13,
     attributes=(
         Attribute(
             "code",

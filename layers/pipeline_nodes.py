@@ -58,7 +58,6 @@ LAYER = Layer(
     clearance=Clearance.GOVERNMENT,
     row_clearance=PIPE_CLEARANCE,
     generalisation=Generalisation(cluster_by="category"),
-    minzoom=15,
     attributes=(
         Attribute(
             "code",

@@ -113,7 +113,6 @@ LAYER = Layer(
     row_clearance=PIPE_CLEARANCE,
     generalisation=Generalisation(weight="diameter_mm"),
     end_nodes=EndNodes("pipeline_nodes", "start_node", "end_node"),
-    minzoom=12,
     attributes=(
         Attribute(
             "code",

@@ -34,7 +34,6 @@ LAYER = Layer(
             "tertiary": 5.0,
         },
     ),
-    minzoom=8,
     attributes=(
         Attribute(
             "code", AttributeType.TEXT, Title("Code", "编码"), aliases=("编码", "编号", "road_id")

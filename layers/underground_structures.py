@@ -34,7 +34,6 @@ LAYER = Layer(
     geometry_type=GeometryType.MULTI_POLYGON,
     natural_keys=(("code",),),
     clearance=Clearance.GOVERNMENT,
-    minzoom=10,
     attributes=(
         Attribute(
             "code", AttributeType.TEXT, Title("Code", "编号"), aliases=("编号", "编码", "id")

@@ -22,11 +22,11 @@ from geoservice.api.parameters import (
     time_parameters,
 )
 from layers.base import Title
-from layers.base_zooms import read_base_zooms
 from layers.errors import InvalidParameter, NotFoundError
 from layers.extent import BBox
 from layers.rasters import RasterKind, current_rasters
 from layers.registry import get_layer, layers_at
+from tiles.generalised import read_base_zooms
 from tiles.glyphs import LAST, RANGE, glyph_range
 from tiles.glyphs import MEDIA_TYPE as GLYPHS
 from tiles.legend_pictures import Language, LegendOptions, legend_png, legend_svg
@@ -75,7 +75,8 @@ async def style(  # what a style may ask for, and what it is made from
     base = base_url(request)
     async with database.read(access) as connection:
         terrain = await connection.run_sync(_terrain, at or datetime.now(UTC))
-        base_zooms = await connection.run_sync(read_base_zooms)
+    async with database.readers(access).connection() as reader:
+        base_zooms = await read_base_zooms(reader)
     wanted = StyleRequest(
         name=name,
         look=_look_of(name),

@@ -18,6 +18,7 @@ from geoservice.api.parameters import (
     PathNumber,
     RequestedAsRecorded,
     RequestedInstant,
+    ServiceDatabase,
     ServiceSettings,
     time_parameters,
 )
@@ -30,6 +31,7 @@ from layers.base import Layer
 from layers.errors import InvalidParameter
 from layers.extent import BBox
 from layers.registry import get_layer
+from tiles.generalised import read_base_zooms
 from tiles.grids import get_grid
 from tiles.matrix import TileAddress
 from tiles.query import TileQuery, TileTime
@@ -116,6 +118,7 @@ quick_routes = (
 @router.get("/tiles/{layers}.json", summary="TileJSON of layers")
 async def tilejson_of_layers(
     request: Request,
+    database: ServiceDatabase,
     settings: ServiceSettings,
     access: CallerAccess,
     at: RequestedInstant,
@@ -127,8 +130,10 @@ async def tilejson_of_layers(
     time = time_parameters(at, as_recorded)
     query = f"?{urlencode(time, safe=':')}" if time else ""
     tiles_url = f"{base_url(request)}/tiles/{layers}/{{z}}/{{x}}/{{y}}.mvt{query}"
+    async with database.readers(access).connection() as connection:
+        base_zooms = await read_base_zooms(connection)
     return json_response(
-        tilejson(wanted, access.level, BBox(*settings.city.extent), tiles_url),
+        tilejson(wanted, access.level, BBox(*settings.city.extent), tiles_url, base_zooms),
         headers={"Cache-Control": cache_control(access), "Vary": "Authorization"},
     )
 

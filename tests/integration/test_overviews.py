@@ -23,10 +23,11 @@ from layers.overview_tables import EARTH_HALF_M, cells_name, has_overview
 from layers.registry import get_layer
 from layers.roles import Role, reader_role
 from layers.undo import undo_load
-from layers.versions import Versions
 from tests.support import City, facility, parcel, pipe
 from tiles.generalised import Rendered, render_bounded, render_overview
 from tiles.low_zooms import Shown
+from tiles.matrix import TileAddress
+from tiles.query import TileQuery, TileTime
 
 LAYERS = ("parcels", "pipelines", "facilities")
 NOW = datetime.now(UTC)
@@ -171,12 +172,9 @@ def test_a_bounded_tile_shows_the_first_by_rank_and_counts_the_rest(
 async def _bounded(  # one for each part of what is asked
     city: City, name: str, level: Clearance, z: int, x: int, y: int, at: datetime, max_bytes: int
 ) -> Rendered:
-    width = 2 * EARTH_HALF_M / 2**z
-    west, north = x * width - EARTH_HALF_M, EARTH_HALF_M - y * width
-    box = (west, north - width, west + width, north)
-    read, shown = Versions(get_layer(name), level), _shown(name, level, max_bytes)
+    query, address = TileQuery(get_layer(name), level, TileTime(at)), TileAddress(z, x, y)
     async with await _connect(city, level) as connection:
-        return await render_bounded(connection, read, shown, box, {"at": at})
+        return await render_bounded(connection, query, address, _shown(name, level, max_bytes))
 
 
 @pytest.mark.parametrize(
@@ -243,7 +241,9 @@ async def _overview(
     city: City, name: str, level: Clearance, z: int, x: int, y: int, at: datetime
 ) -> Rendered:
     async with await _connect(city, level) as connection:
-        return await render_overview(connection, _shown(name, level), z, x, y, at)
+        query = TileQuery(get_layer(name), level, TileTime(at))
+        address = TileAddress(z, x, y)
+        return await render_overview(connection, query, address, _shown(name, level))
 
 
 async def _connect(city: City, level: Clearance) -> AsyncConnection[Any]:

@@ -113,8 +113,11 @@ def test_an_empty_tile_is_204(client: TestClient) -> None:
     assert (response.status_code, response.content) == (204, b"")
 
 
-def test_below_its_minzoom_a_layer_is_empty(client: TestClient) -> None:
-    assert client.get(tile_path("parcels", 114.0505, 22.5505, 8)).status_code == 204
+def test_a_layer_with_few_features_is_whole_at_every_zoom(client: TestClient) -> None:
+    answers = [client.get(tile_path("parcels", 114.0505, 22.5505, z)) for z in (6, 2)]
+
+    layers = [mapbox_vector_tile.decode(answer.content)["parcels"] for answer in answers]
+    assert [32, 32] == [len(layer["features"]) for layer in layers]
 
 
 @pytest.mark.parametrize("address", ["3/8/1", "3/-1/1", "25/1/1", "0/0/1"])
