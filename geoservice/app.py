@@ -30,7 +30,10 @@ from geoservice.middleware import BodyLimit, HeadAnswers, RequestContext
 from geoservice.problems import install_problem_handlers
 from geoservice.settings import Settings
 from geoservice.theme_watch import ThemeWatch, know_layers
+from geoservice.tile_cache.hits import TileHits
+from geoservice.tile_cache.keeper import CacheKeeper
 from geoservice.tile_service import TileService
+from tiles.cache import CacheFolder
 from tiles.vector import TileOptions
 
 log = structlog.get_logger(__name__)
@@ -48,8 +51,10 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.database = database
         app.state.gate = Gate(database)
         options = TileOptions(settings.tiles.extent, settings.tiles.buffer)
-        app.state.tiles = TileService(database, options)
-        async with ThemeWatch(database).running() as app.state.themes:
+        folder = CacheFolder(settings.tile_cache_folder, settings.tiles.cache_bytes)
+        keeper = CacheKeeper(database, folder)
+        app.state.tiles = TileService(database, keeper, options, settings.tiles.gzip_level)
+        async with ThemeWatch(database).running() as app.state.themes, keeper.running():
             log.info("worker started", version=__version__)
             yield
             app.state.stopping = True
@@ -82,6 +87,7 @@ def create_app(settings: Settings) -> FastAPI:
         uploads={LOADS_PATH: settings.load.max_upload_bytes},
     )
     app.add_middleware(HeadAnswers)
+    app.add_middleware(TileHits)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=settings.http.allowed_origins,

@@ -6,7 +6,7 @@ clusters, which are features with ``point_count``. Both are drawn by the parts m
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from layers.base import Layer
@@ -22,6 +22,9 @@ _HATCHED_FROM = 15
 """Zoom from which print adds patterns to colours; further out areas are smaller than a pattern."""
 
 _WIDTH_STOPS = ((6, 0.12), (9, 0.18), (12, 0.28), (14, 0.55), (16, 1.0), (19, 2.5))
+_POINT_STOPS = ((9, 0.08), (12, 0.18), (14, 0.5), (16, 1.0), (19, 2.5))
+"""Points are many where they are small, so they become smaller sooner than lines become thin."""
+
 _SYMBOL_SIZE = (15, 0.42, 16, 0.58, 19, 0.95)
 
 
@@ -78,15 +81,17 @@ def _color(layer: Layer, look: Look) -> Any:
     return by_code(layer, of_code, own)
 
 
-def _width(width_px: float, scale: Any = 1) -> list[Any]:
+def _width(
+    width_px: float, scale: Any = 1, stops: Sequence[tuple[int, float]] = _WIDTH_STOPS
+) -> list[Any]:
     """A width by zoom: as given at zoom 16, thinner out, wider in; ``scale`` may be by feature."""
 
     def at(factor: float) -> Any:
         width = round(width_px * factor, 2)
         return width if scale == 1 else ["*", width, scale]
 
-    stops = (member for zoom, factor in _WIDTH_STOPS for member in (zoom, at(factor)))
-    return ["interpolate", ["linear"], ["zoom"], *stops]
+    members = (member for zoom, factor in stops for member in (zoom, at(factor)))
+    return ["interpolate", ["linear"], ["zoom"], *members]
 
 
 def _scale(layer: Layer) -> Any:
@@ -103,8 +108,8 @@ def _points(layer: Layer, look: Look) -> Iterator[Json]:
     rim = look.rim(style.outline or "#ffffff")
     paint = {
         "circle-color": _color(layer, look),
-        "circle-radius": _width(style.width_px / 2),
-        "circle-stroke-width": _width(style.width_px / 9),
+        "circle-radius": _width(style.width_px / 2, stops=_POINT_STOPS),
+        "circle-stroke-width": _width(style.width_px / 9, stops=_POINT_STOPS),
         "circle-stroke-color": rim,
     }
     if is_live(layer, look):

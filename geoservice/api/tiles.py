@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import gzip
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from hashlib import blake2b
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from geoservice.api.answers import base_url, cache_control, json_response, names_tag
+from geoservice.api.answers import base_url, cache_control, json_response
 from geoservice.api.parameters import (
     CallerAccess,
     PathNumber,
@@ -25,7 +22,8 @@ from geoservice.api.parameters import (
 from geoservice.api.quick import QuickRoute, no_parameters
 from geoservice.auth import get_access
 from geoservice.theme_watch import know_layers
-from geoservice.tile_service import RenderedTile, TileService
+from geoservice.tile_answer import tile_answer
+from geoservice.tile_service import TileAsk, TileService
 from layers.access import Access, Clearance
 from layers.base import Layer
 from layers.errors import InvalidParameter
@@ -36,15 +34,8 @@ from tiles.grids import get_grid
 from tiles.matrix import TileAddress
 from tiles.query import TileQuery, TileTime
 from tiles.tilejson import tilejson
-from tiles.vector import MEDIA_TYPE
 
 router = APIRouter(tags=["Tiles"])
-
-LEFT_OUT_HEADER = "X-Features-Left-Out"
-_VARY = "Accept-Encoding, Authorization"
-_GZIP_FROM_BYTES = 200
-_GZIP_ASIDE_FROM_BYTES = 20_000
-"""From here on compressing takes longer than going to another thread and back."""
 
 
 @router.get("/tiles/{layers}/{z}/{x}/{y}.mvt", summary="One vector tile")
@@ -104,10 +95,19 @@ async def _answer(
 ) -> Response:
     service: TileService = request.app.state.tiles
     time = TileTime(at or datetime.now(UTC), as_recorded)
-    queries = [TileQuery(layer, access.level, time) for layer in wanted]
-    content = await service.render(access, queries, address)
-    level = request.app.state.settings.tiles.gzip_level
-    return await _tile_response(request, access, content, level)
+    queries = tuple(TileQuery(layer, access.level, time) for layer in wanted)
+    ask = TileAsk(queries, address, is_now=at is None)
+    tile = await service.answer(access, ask)
+    service.remember(request.url.path, request.scope["query_string"], ask)
+    answer = tile_answer(
+        tile,
+        access,
+        accept_encoding=request.headers.get("accept-encoding", ""),
+        if_none_match=",".join(request.headers.getlist("if-none-match")),
+    )
+    response = Response(answer.body, answer.status)
+    response.raw_headers = answer.headers
+    return response
 
 
 quick_routes = (
@@ -151,40 +151,3 @@ def _layers(names: str, level: Clearance, most: int) -> tuple[Layer, ...]:
     if len(set(parts)) < len(parts):
         raise InvalidParameter("layers", names, "names a layer twice")
     return tuple(get_layer(part, level) for part in parts)
-
-
-async def _tile_response(
-    request: Request, access: Access, rendered: RenderedTile, gzip_level: int
-) -> Response:
-    content = rendered.content
-    headers = {"Cache-Control": cache_control(access), "Vary": _VARY}
-    if rendered.left_out:
-        headers[LEFT_OUT_HEADER] = str(rendered.left_out)
-    if not content:
-        return Response(status_code=204, headers=headers)
-    zipped = len(content) >= _GZIP_FROM_BYTES and _accepts_gzip(request)
-    digest = blake2b(content, digest_size=16).hexdigest()
-    headers["ETag"] = f'"{digest}{"-gzip" if zipped else ""}"'
-    if names_tag(request, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    if zipped:
-        if len(content) < _GZIP_ASIDE_FROM_BYTES:
-            content = gzip.compress(content, gzip_level, mtime=0)
-        else:
-            # Off the event loop: zlib lets other threads run.
-            content = await asyncio.to_thread(gzip.compress, content, gzip_level, mtime=0)
-        headers["Content-Encoding"] = "gzip"
-    return Response(content, 200, headers, MEDIA_TYPE)
-
-
-def _accepts_gzip(request: Request) -> bool:
-    """Whether gzip is acceptable (RFC 9110 12.5.3): named, or a star, with a weight above 0."""
-    weights: dict[str, float] = {}
-    for part in request.headers.get("accept-encoding", "").split(","):
-        coding, _, parameter = part.strip().partition(";")
-        try:
-            weight = float(parameter.partition("=")[2]) if parameter else 1.0
-        except ValueError:
-            weight = 0.0
-        weights[coding.strip().lower()] = weight
-    return weights.get("gzip", weights.get("*", 0.0)) > 0

@@ -8,6 +8,7 @@ from starlette.testclient import TestClient
 from starlette.types import Scope
 
 from geoservice.api.quick import QuickRoute
+from geoservice.tile_service import TileService
 from layers.access import Clearance
 from tests.conftest import KeyMaker
 from tests.support import City, facility
@@ -36,6 +37,12 @@ def quick_matches(monkeypatch: pytest.MonkeyPatch) -> list[Match]:
 
     monkeypatch.setattr(QuickRoute, "matches", note)
     return said
+
+
+@pytest.fixture(autouse=True)
+def no_hits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have every tile come by a route: what is cached is answered before."""
+    monkeypatch.setattr(TileService, "hit", lambda *_: None)
 
 
 def answers(client: TestClient, path: str) -> tuple[int, str, object]:

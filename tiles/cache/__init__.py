@@ -2,6 +2,7 @@
 
 from tiles.cache.entries import CachedTile
 from tiles.cache.keys import BELIEVED_NOW, NOW, TileKey
+from tiles.cache.locks import TileLocks
 from tiles.cache.purging import TileChange
 from tiles.cache.store import CacheFolder, Seen, TileCache
 
@@ -14,4 +15,5 @@ __all__ = [
     "TileCache",
     "TileChange",
     "TileKey",
+    "TileLocks",
 ]

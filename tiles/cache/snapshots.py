@@ -24,3 +24,8 @@ def is_visible(xid: int, snapshot: str) -> bool:
 def next_transaction(snapshot: str) -> int:
     """The number of the first transaction that had not begun when a snapshot was taken."""
     return _parsed(snapshot)[1]
+
+
+def first_under_way(snapshot: str) -> int:
+    """The number of the first transaction that a snapshot may not see."""
+    return _parsed(snapshot)[0]

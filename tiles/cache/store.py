@@ -232,9 +232,16 @@ class TileCache:
             self._forget_old_changes(transaction)
         return purged
 
-    def begin_anew(self, reached: str, instants: dict[str, bytes]) -> None:
-        """Empty the cache, and take a snapshot as reached with the instants of all layers."""
+    def begin_anew(
+        self, reached_before: str | None, reached: str, instants: dict[str, bytes]
+    ) -> None:
+        """Empty the cache, and take a snapshot as reached with the instants of all layers.
+
+        Nothing is done if another process got further than ``reached_before`` meanwhile.
+        """
         with self._environment.begin(write=True) as transaction:
+            if _text(transaction.get(b"reached", db=self._meta)) != reached_before:
+                return
             self._empty(transaction)
             for layer, packed in instants.items():
                 transaction.put(b"instants:" + layer.encode(), packed, db=self._meta)
@@ -261,7 +268,7 @@ class TileCache:
         with self._environment.begin(db=self._meta) as transaction:
             return _number(transaction.get(b"bytes"))
 
-    def keys(self) -> Iterator[tuple[TileKey, CachedTile]]:
+    def tiles(self) -> Iterator[tuple[TileKey, CachedTile]]:
         """All tiles with their keys."""
         with self._environment.begin(db=self._tiles, buffers=True) as transaction:
             for key, value in transaction.cursor():

@@ -34,7 +34,8 @@ export function livePaint(rim: string): PaintEntry[] {
 /** Small where many facilities share the screen, yet never too small to tell colours apart. */
 function byZoom(valueAt: (factor: number) => Output): ExpressionSpecification {
   const stops = [
-    [12, 0.35],
+    [9, 0.12],
+    [12, 0.3],
     [14, 0.6],
     [15, 0.9],
     [16, 1.2],

@@ -21,7 +21,7 @@ FAR_FUTURE = 2**62
 @pytest.fixture
 def cache(tmp_path: Path) -> Iterator[TileCache]:
     cache = TileCache(CacheFolder(tmp_path, 10_000_000), "city")
-    cache.begin_anew("10:10:", {})
+    cache.begin_anew(None, "10:10:", {})
     yield cache
     cache.close()
 
@@ -192,13 +192,13 @@ def test_other_instants_than_those_of_the_key_keep_a_tile_out(cache: TileCache) 
 
 def test_the_cache_keeps_to_its_bound_and_drops_what_nobody_wanted(tmp_path: Path) -> None:
     cache = TileCache(CacheFolder(tmp_path, 400_000), "city")
-    cache.begin_anew("10:10:", {})
+    cache.begin_anew(None, "10:10:", {})
     number = cache.number_of_set(["roads"], "a", MARGIN)
 
     for x in range(300):
         cache.store(TileKey(number, WEB_MERCATOR, 14, x, 0, 0), plain(3_000), seen(cache))
 
-    left = [key for key, _ in cache.keys()]
+    left = [key for key, _ in cache.tiles()]
     assert 40 < len(left) < 130
     assert cache.used_bytes() <= 400_000
     assert (tmp_path / "data.mdb").stat().st_size < 70 << 20
@@ -212,7 +212,7 @@ def plain(size: int) -> CachedTile:
 def test_a_tile_outlives_the_process_but_not_its_database(tmp_path: Path) -> None:
     key = TileKey(1, WEB_MERCATOR, 1, 0, 0, 0)
     first = TileCache(CacheFolder(tmp_path, 10**6), "city")
-    first.begin_anew("10:10:", {})
+    first.begin_anew(None, "10:10:", {})
     key = TileKey(first.number_of_set(["roads"], "a", MARGIN), WEB_MERCATOR, 1, 0, 0, 0)
     first.store(key, tile(), seen(first))
     first.close()
@@ -232,7 +232,7 @@ def test_numbers_do_not_come_again_when_the_cache_is_emptied(cache: TileCache) -
     key = TileKey(number, CGCS2000, 1, 0, 0, 0)
     before = seen(cache)
 
-    cache.begin_anew("20:20:", {})
+    cache.begin_anew("10:10:", "20:20:", {})
 
     # Nobody would purge a tile of a number that means nothing any more.
     assert not cache.store(key, tile(), before)
