@@ -18,6 +18,7 @@ from geoservice.api import (
     loads,
     ogc_tiles,
     queryables,
+    styles,
     tiles,
     uploads,
     webmap,
@@ -35,6 +36,7 @@ from geoservice.tile_cache.hits import TileHits
 from geoservice.tile_cache.keeper import CacheKeeper
 from geoservice.tile_service import TileService
 from tiles.cache import CacheFolder
+from tiles.vector import TileOptions
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +54,12 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.gate = Gate(database)
         folder = CacheFolder(settings.tile_cache_folder, settings.tiles.cache_bytes)
         keeper = CacheKeeper(database, folder)
-        app.state.tiles = TileService(database, keeper, settings.tiles)
+        app.state.tiles = TileService(
+            database,
+            keeper,
+            TileOptions(settings.tiles.extent, settings.tiles.buffer),
+            settings.tiles.gzip_level,
+        )
         async with ThemeWatch(database).running() as app.state.themes, keeper.running():
             log.info("worker started", version=__version__)
             yield
@@ -81,6 +88,7 @@ def create_app(settings: Settings) -> FastAPI:
         queryables,
         tiles,
         ogc_tiles,
+        styles,
         availability,
         uploads,
         loads,
