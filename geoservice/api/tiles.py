@@ -11,7 +11,7 @@ from hashlib import blake2b
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from geoservice.api.answers import base_url, cache_control, json_response
+from geoservice.api.answers import base_url, cache_control, has_already, json_response
 from geoservice.api.parameters import (
     CallerAccess,
     PathNumber,
@@ -173,7 +173,7 @@ async def _tile_response(
     zipped = len(content) >= _GZIP_FROM_BYTES and _accepts_gzip(request)
     digest = blake2b(content, digest_size=16).hexdigest()
     headers["ETag"] = f'"{digest}{"-gzip" if zipped else ""}"'
-    if _has_already(request, headers["ETag"]):
+    if has_already(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     if zipped:
         if len(content) < _GZIP_ASIDE_FROM_BYTES:
@@ -196,11 +196,3 @@ def _accepts_gzip(request: Request) -> bool:
             weight = 0.0
         weights[coding.strip().lower()] = weight
     return weights.get("gzip", weights.get("*", 0.0)) > 0
-
-
-def _has_already(request: Request, etag: str) -> bool:
-    """Whether If-None-Match names the tag (RFC 9110 13.1.2, weak comparison)."""
-    asked = ",".join(request.headers.getlist("if-none-match"))
-    return asked.strip() == "*" or etag in {
-        one.strip().removeprefix("W/") for one in asked.split(",")
-    }
