@@ -16,6 +16,9 @@ from geoservice.api import (
     features,
     health,
     loads,
+    raster_figures,
+    raster_tiles,
+    rasters,
     tiles,
     uploads,
     webmap,
@@ -27,6 +30,8 @@ from geoservice.db import Database, DatabaseAddress
 from geoservice.hours import CityHours
 from geoservice.middleware import BodyLimit, HeadAnswers, RequestContext
 from geoservice.problems import install_problem_handlers
+from geoservice.raster_service import RasterService
+from geoservice.raster_work import MemoryCache, RasterThreads
 from geoservice.settings import Settings
 from geoservice.theme_watch import ThemeWatch, know_layers
 from geoservice.tile_cache.hits import TileHits
@@ -41,6 +46,13 @@ _PREFLIGHT_S = 7_200
 """How long a browser may remember what origins may ask; the longest that browsers keep to."""
 
 
+def _raster_service(database: Database, settings: Settings) -> RasterService:
+    said = settings.rasters
+    threads = RasterThreads(said.threads, said.max_waiting, said.timeout_s)
+    cache = MemoryCache(said.cache_bytes)
+    return RasterService(database, settings.raster_folder, threads, cache, said.max_at_once)
+
+
 def create_app(settings: Settings) -> FastAPI:
     """The application for one set of settings; opens connections only when it starts."""
 
@@ -53,10 +65,12 @@ def create_app(settings: Settings) -> FastAPI:
         folder = CacheFolder(settings.tile_cache_folder, settings.tiles.cache_bytes)
         keeper = CacheKeeper(database, folder)
         app.state.tiles = TileService(database, keeper, options, settings.tiles.gzip_level)
+        app.state.rasters = _raster_service(database, settings)
         async with ThemeWatch(database).running() as app.state.themes, keeper.running():
             log.info("worker started", version=__version__)
             yield
             app.state.stopping = True
+        app.state.rasters.close()
         await database.close()
         log.info("worker stopped")
 
@@ -73,9 +87,22 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.stopping = False
     app.state.hours = CityHours(settings.city.time_zone)
-    app.router.routes.extend((*tiles.quick_routes, *availability.quick_routes))
+    app.router.routes.extend(
+        (*tiles.quick_routes, *raster_tiles.quick_routes, *availability.quick_routes)
+    )
     every_route = [Depends(refuse_unknown_parameters), Depends(know_layers)]
-    for module in (collections, features, tiles, availability, uploads, loads, health):
+    for module in (
+        collections,
+        features,
+        tiles,
+        availability,
+        uploads,
+        loads,
+        health,
+        rasters,
+        raster_tiles,
+        raster_figures,
+    ):
         app.include_router(module.router, dependencies=every_route)
     app.include_router(webmap.router)
     webmap.mount_assets(app)
@@ -92,7 +119,13 @@ def create_app(settings: Settings) -> FastAPI:
         allow_origins=settings.http.allowed_origins,
         allow_methods=("GET", "HEAD", "POST", "DELETE"),
         allow_headers=("Authorization", "Content-Type", "If-None-Match", "Last-Event-ID"),
-        expose_headers=("ETag", "Location", "X-Features-Left-Out", "X-Request-Id"),
+        expose_headers=(
+            "ETag",
+            "Location",
+            "X-Features-Left-Out",
+            "X-Rasters-Left-Out",
+            "X-Request-Id",
+        ),
         max_age=_PREFLIGHT_S,
     )
     app.add_middleware(RequestContext)

@@ -76,6 +76,7 @@ PROBLEMS: dict[type[Exception], Problem] = {
     errors.SourceError: Problem("bad-source", 422, Title("The data cannot be used", "数据无效")),
     errors.DatabaseUnavailable: _UNAVAILABLE,
     errors.NotYetSettled: _UNAVAILABLE,
+    errors.ServiceBusy: _UNAVAILABLE,
     errors.QueryTimedOut: _TIMED_OUT,
     errors.StorageFull: Problem(
         "storage-full", 507, Title("There is no room for uploads", "存储空间不足")

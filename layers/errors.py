@@ -38,6 +38,7 @@
         ├ DatabaseUnavailable
         ├ NotYetSettled
         ├ QueryTimedOut
+        ├ ServiceBusy
         └ StorageFull
 
 Errors carry fields, not only text; what HTTP makes of them is decided in ``geoservice.problems``.
@@ -314,6 +315,10 @@ class NotYetSettled(ServiceError):
 
 class QueryTimedOut(ServiceError):
     """A statement ran longer than it may."""
+
+
+class ServiceBusy(ServiceError):
+    """More is waiting to be done than will be done in time."""
 
 
 class StorageFull(ServiceError):

@@ -37,3 +37,11 @@ def cache_control(access: Access) -> str:
     if access.credential is None:
         return "public, max-age=0, s-maxage=2"
     return "private, max-age=0"
+
+
+def has_already(request: Request, etag: str) -> bool:
+    """Whether If-None-Match names the tag (RFC 9110 13.1.2, weak comparison)."""
+    asked = ",".join(request.headers.getlist("if-none-match"))
+    return asked.strip() == "*" or etag in {
+        one.strip().removeprefix("W/") for one in asked.split(",")
+    }
