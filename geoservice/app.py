@@ -16,9 +16,12 @@ from geoservice.api import (
     features,
     health,
     loads,
+    ogc_tiles,
+    queryables,
     raster_figures,
     raster_tiles,
     rasters,
+    styles,
     tiles,
     uploads,
     webmap,
@@ -62,10 +65,14 @@ def create_app(settings: Settings) -> FastAPI:
         database = Database(DatabaseAddress(settings.database), settings.database.pool_size)
         app.state.database = database
         app.state.gate = Gate(database)
-        options = TileOptions(settings.tiles.extent, settings.tiles.buffer)
         folder = CacheFolder(settings.tile_cache_folder, settings.tiles.cache_bytes)
         keeper = CacheKeeper(database, folder)
-        app.state.tiles = TileService(database, keeper, options, settings.tiles.gzip_level)
+        app.state.tiles = TileService(
+            database,
+            keeper,
+            TileOptions(settings.tiles.extent, settings.tiles.buffer),
+            settings.tiles.gzip_level,
+        )
         app.state.rasters = _raster_service(database, settings)
         async with ThemeWatch(database).running() as app.state.themes, keeper.running():
             log.info("worker started", version=__version__)
@@ -95,7 +102,10 @@ def create_app(settings: Settings) -> FastAPI:
     for module in (
         collections,
         features,
+        queryables,
         tiles,
+        ogc_tiles,
+        styles,
         availability,
         uploads,
         loads,
