@@ -18,6 +18,7 @@ from geoservice.api import (
     loads,
     ogc_tiles,
     queryables,
+    styles,
     tiles,
     uploads,
     webmap,
@@ -51,10 +52,14 @@ def create_app(settings: Settings) -> FastAPI:
         database = Database(DatabaseAddress(settings.database), settings.database.pool_size)
         app.state.database = database
         app.state.gate = Gate(database)
-        options = TileOptions(settings.tiles.extent, settings.tiles.buffer)
         folder = CacheFolder(settings.tile_cache_folder, settings.tiles.cache_bytes)
         keeper = CacheKeeper(database, folder)
-        app.state.tiles = TileService(database, keeper, options, settings.tiles.gzip_level)
+        app.state.tiles = TileService(
+            database,
+            keeper,
+            TileOptions(settings.tiles.extent, settings.tiles.buffer),
+            settings.tiles.gzip_level,
+        )
         async with ThemeWatch(database).running() as app.state.themes, keeper.running():
             log.info("worker started", version=__version__)
             yield
@@ -83,6 +88,7 @@ def create_app(settings: Settings) -> FastAPI:
         queryables,
         tiles,
         ogc_tiles,
+        styles,
         availability,
         uploads,
         loads,

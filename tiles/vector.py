@@ -39,13 +39,12 @@ from tiles.generalised import (
     has_ready_tiles,
     render_bounded,
     render_overview,
-    timeless,
 )
 from tiles.grids import WEB_MERCATOR, Grid
 from tiles.labels import label_layer_name, label_points_from
 from tiles.low_zooms import Shown, base_zoom_expression
 from tiles.matrix import TileAddress
-from tiles.query import TileQuery
+from tiles.query import TileQuery, timeless
 
 MEDIA_TYPE = "application/vnd.mapbox-vector-tile"
 
