@@ -22,6 +22,7 @@ from geoservice.api import (
     tiles,
     uploads,
     webmap,
+    wmts,
 )
 from geoservice.api.load_access import PATH as LOADS_PATH
 from geoservice.api.parameters import refuse_unknown_parameters
@@ -99,6 +100,8 @@ def create_app(settings: Settings) -> FastAPI:
         raster_figures,
     ):
         app.include_router(module.router, dependencies=every_route)
+    # Its standard has parameters that nobody knows passed over.
+    app.include_router(wmts.router, dependencies=[Depends(know_layers)])
     app.include_router(webmap.router)
     webmap.mount_assets(app)
     install_problem_handlers(app)

@@ -105,7 +105,7 @@ async def _answer(
     queries = [TileQuery(layer, access.level, time) for layer in wanted]
     content = await service.render(access, queries, address)
     level = request.app.state.settings.tiles.gzip_level
-    return await _tile_response(request, access, content, level)
+    return await tile_response(request, access, content, level)
 
 
 quick_routes = (
@@ -161,7 +161,7 @@ def _layers(names: str, level: Clearance, most: int) -> tuple[Layer, ...]:
     return tuple(get_layer(part, level) for part in parts)
 
 
-async def _tile_response(
+async def tile_response(
     request: Request, access: Access, rendered: RenderedTile, gzip_level: int
 ) -> Response:
     content = rendered.content
