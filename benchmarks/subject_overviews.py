@@ -22,14 +22,12 @@ from layers.registry import get_layer
 from layers.rewrite import lock_layer
 from layers.roles import Role
 from measured import new_table, number_text
-from tiles.generalised import Rendered, render_overview
-from tiles.low_zooms import Shown
 from tiles.matrix import TileAddress
-from tiles.vector import TileOptions, TileTime, render_layer
+from tiles.query import TileQuery, TileTime
+from tiles.vector import TileOptions, render_layer
 
 LAYERS = ("pipelines", "parcels", "pipeline_nodes", "roads", "facilities")
 LEVEL = Clearance.RESTRICTED
-MAX_BYTES = 500_000
 FULLEST = 4
 """Tiles of a zoom that are looked at: those with most features, so the largest is among them."""
 
@@ -96,16 +94,15 @@ def _make(connection: Connection, layer: Layer, repeats: int) -> list[str]:
 
 def _measure(city: BenchmarkCity, layer: Layer, repeats: int) -> dict[int, _Zoom]:
     with city.address().connect(Role.READ_RESTRICTED) as connection:
-        base = connection.execute(
-            text("SELECT base_zoom FROM overviews WHERE layer = :layer"), {"layer": layer.name}
-        ).scalar_one()
         fullest = {z: _fullest(connection, layer, z) for z in range(FINEST_ZOOM + 1)}
 
     async def measure() -> dict[int, _Zoom]:
         url = city.address().libpq_url(Role.READ_RESTRICTED)
         async with await AsyncConnection.connect(url, autocommit=True) as connection:
+            # As the readers of the service are set up.
+            await connection.execute("SET plan_cache_mode = force_generic_plan")
             return {
-                z: await _measure_zoom(connection, layer, z, tiles, base, repeats)
+                z: await _measure_zoom(connection, layer, z, tiles, repeats)
                 for z, tiles in fullest.items()
             }
 
@@ -117,40 +114,19 @@ async def _measure_zoom(
     layer: Layer,
     z: int,
     tiles: list[tuple[int, int]],
-    base: int,
     repeats: int,
 ) -> _Zoom:
     sizes, times, left_out = [0], [0.0], [0]
     for x, y in tiles:
         for _ in range(repeats + 1):
             began = time.perf_counter()
-            tile = await _render(connection, layer, z, x, y, base)
+            query = TileQuery(layer, LEVEL, TileTime(datetime.now(UTC)))
+            tile = await render_layer(connection, query, TileAddress(z, x, y), TileOptions())
             elapsed = time.perf_counter() - began
         sizes.append(len(tile.content))
         times.append(elapsed * 1000)
         left_out.append(tile.left_out)
     return _Zoom(max(sizes), median(times[1:] or [0.0]), max(left_out))
-
-
-async def _render(
-    connection: AsyncConnection[Any], layer: Layer, z: int, x: int, y: int, base: int
-) -> Rendered:
-    now, options = datetime.now(UTC), TileOptions()
-    if z < base:
-        names = tuple(attribute.name for attribute in layer.tile_attributes_at(LEVEL))
-        shown = Shown(
-            layer,
-            LEVEL,
-            names,
-            options.extent,
-            options.buffer,
-            with_labels=False,
-            max_bytes=MAX_BYTES,
-        )
-        return await render_overview(connection, shown, z, x, y, now)
-    address = TileAddress(z, x, y)
-    content = await render_layer(connection, layer, LEVEL, address, TileTime(now), options)
-    return Rendered(content, 0, "", base)
 
 
 def _fullest(connection: Connection, layer: Layer, z: int) -> list[tuple[int, int]]:

@@ -50,7 +50,7 @@ def tile_trace(connection: Connection, random: Random) -> list[TileAddress]:
 
 def tiles_of(layer: Layer, trace: Sequence[TileAddress]) -> list[TileAddress]:
     """The tiles of a trace at zooms at which a layer is shown."""
-    return [tile for tile in trace if tile.z >= layer.minzoom]
+    return [tile for tile in trace if tile.z >= layer.drawn_from]
 
 
 def tile_around(lon: float, lat: float, z: int) -> TileAddress:

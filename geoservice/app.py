@@ -16,6 +16,8 @@ from geoservice.api import (
     features,
     health,
     loads,
+    ogc_tiles,
+    queryables,
     raster_figures,
     raster_tiles,
     rasters,
@@ -35,8 +37,10 @@ from geoservice.raster_service import RasterService
 from geoservice.raster_work import MemoryCache, RasterThreads
 from geoservice.settings import Settings
 from geoservice.theme_watch import ThemeWatch, know_layers
+from geoservice.tile_cache.hits import TileHits
+from geoservice.tile_cache.keeper import CacheKeeper
 from geoservice.tile_service import TileService
-from tiles.vector import TileOptions
+from tiles.cache import CacheFolder
 
 log = structlog.get_logger(__name__)
 
@@ -59,10 +63,11 @@ def create_app(settings: Settings) -> FastAPI:
         database = Database(DatabaseAddress(settings.database), settings.database.pool_size)
         app.state.database = database
         app.state.gate = Gate(database)
-        options = TileOptions(settings.tiles.extent, settings.tiles.buffer)
-        app.state.tiles = TileService(database, options)
+        folder = CacheFolder(settings.tile_cache_folder, settings.tiles.cache_bytes)
+        keeper = CacheKeeper(database, folder)
+        app.state.tiles = TileService(database, keeper, settings.tiles)
         app.state.rasters = _raster_service(database, settings)
-        async with ThemeWatch(database).running() as app.state.themes:
+        async with ThemeWatch(database).running() as app.state.themes, keeper.running():
             log.info("worker started", version=__version__)
             yield
             app.state.stopping = True
@@ -90,7 +95,9 @@ def create_app(settings: Settings) -> FastAPI:
     for module in (
         collections,
         features,
+        queryables,
         tiles,
+        ogc_tiles,
         availability,
         uploads,
         loads,
@@ -111,6 +118,7 @@ def create_app(settings: Settings) -> FastAPI:
         uploads={LOADS_PATH: settings.load.max_upload_bytes},
     )
     app.add_middleware(HeadAnswers)
+    app.add_middleware(TileHits)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=settings.http.allowed_origins,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 APPLICATION_NAME = "geoservice"
 POOL_TIMEOUT_S = 10
-_CONNECT_OPTIONS = {
+_CONNECT_OPTIONS: dict[str, Any] = {
     "application_name": APPLICATION_NAME,
     "connect_timeout": 5,
 }
@@ -104,6 +104,8 @@ class DatabaseAddress:
     def connect_loader(self) -> Iterator[LoadConnections]:
         """The connections that a load needs, all as the loader role.
 
+        When the block has ended well, no worker answers from what was before it.
+
         Raises:
             DatabaseUnavailable: nobody answers, or the role is not let in.
         """
@@ -111,6 +113,7 @@ class DatabaseAddress:
         import adbc_driver_postgresql
         from adbc_driver_manager import AdbcConnection
 
+        from geoservice.tile_cache.confirmation import wait_for_readers
         from loaders.options import LoadConnections
 
         # The first to connect is the one that waits for a bounded time and says what is wrong.
@@ -121,6 +124,7 @@ class DatabaseAddress:
         ):
             bulk.set_autocommit(enabled=False)
             yield LoadConnections(sql, bulk, connect=partial(self.connect, Role.LOADER))
+            wait_for_readers(self)
 
     def _unavailable(self, role: Role, said: str) -> DatabaseUnavailable:
         """What is told of a role that cannot connect; libpq gives the reason in its first line."""
@@ -185,6 +189,11 @@ class Database:
         """A transaction of a writing role: committed at the end, rolled back on an error."""
         async with self._engine(role).begin() as connection:
             yield connection
+
+    async def open_connection(self, role: Role) -> psycopg.AsyncConnection[tuple[Any, ...]]:
+        """A connection of its own for a task that keeps it, in autocommit."""
+        url = self._address.libpq_url(role)
+        return await psycopg.AsyncConnection.connect(url, autocommit=True, **_CONNECT_OPTIONS)
 
     async def close(self) -> None:
         """Give all connections back to the server."""

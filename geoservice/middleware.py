@@ -19,6 +19,9 @@ _SECURITY_HEADERS = (
 )
 
 
+IS_HIT = "geoservice.is_hit"
+"""Set in the scope of a request that was answered from a cache: such are counted, not logged."""
+
 IS_HEAD = "geoservice.is_head"
 """Set in the scope of a request that was HEAD: a stream must not begin for it."""
 
@@ -55,13 +58,14 @@ class RequestContext:
         try:
             await self._app(scope, receive, send_with_id)
         finally:
-            log.info(
-                "request",
-                method=scope["method"],
-                path=scope["path"],
-                status=status,
-                duration_ms=round((time.perf_counter() - started) * 1000, 1),
-            )
+            if IS_HIT not in scope:
+                log.info(
+                    "request",
+                    method=scope["method"],
+                    path=scope["path"],
+                    status=status,
+                    duration_ms=round((time.perf_counter() - started) * 1000, 1),
+                )
 
 
 class HeadAnswers:

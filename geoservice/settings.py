@@ -184,6 +184,16 @@ class TileSettings(_Section):
     buffer: int = Field(64, ge=0, le=1024, description="Units beyond the edge of a tile")
     gzip_level: int = Field(4, ge=1, le=9, description="gzip level of tiles")
     max_layers: int = Field(16, ge=1, le=64, description="Most layers of a composite tile")
+    cache_bytes: int = Field(
+        2_000_000_000,
+        ge=0,
+        description="Most bytes of tiles that this host keeps encoded; 0 keeps none",
+    )
+    cache_folder: Path | None = Field(
+        None,
+        description="Folder of the encoded tiles of this database, on a local disk; none: `tiles` "
+        "in the folder of the database",
+    )
 
 
 def _default_mappings_folder() -> Path:
@@ -294,6 +304,11 @@ class Settings(BaseSettings):
     def raster_folder(self) -> Path:
         """The folder of the rasters' files."""
         return self.rasters.folder or self.database.folder / "rasters"
+
+    @property
+    def tile_cache_folder(self) -> Path:
+        """Where this host keeps encoded tiles."""
+        return self.tiles.cache_folder or self.database.folder / "tiles" / self.database.name
 
     @property
     def upload_folder(self) -> Path:

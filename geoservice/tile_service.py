@@ -1,50 +1,273 @@
-"""Vector tiles as the service gives them: rendered with the connections of the caller's level."""
+"""Vector tiles as the service gives them: out of the cache, or rendered once for all who wait."""
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from hashlib import blake2b
 
+from geoservice import __version__
 from geoservice.api.parameters import refuse_unsettled_belief
 from geoservice.db import Database
+from geoservice.tile_cache.keeper import CacheKeeper
+from geoservice.tile_cache.times import KeyTimes, LayerTimes
 from layers.access import Access
+from layers.base import Layer
+from layers.registry import is_registered
+from tiles.cache import CachedTile, Seen, TileCache, TileKey
+from tiles.cache.keys import variant_of
 from tiles.matrix import TileAddress
 from tiles.query import TileQuery
-from tiles.vector import TileOptions, render_tile
+from tiles.vector import RenderedLayer, TileOptions, render_layer
+
+_REMEMBERED_REQUESTS = 50_000
+
+_COMPRESS_ASIDE_FROM_BYTES = 20_000
+"""From here on compressing takes longer than going to another thread and back."""
+
+_LOOK_AGAIN_S = 0.005
+_LOOK_AGAIN_AT_MOST_S = 0.1
+"""How often a worker looks whether another one has rendered what it waits for."""
 
 
 @dataclass(frozen=True)
-class RenderedTile:
-    """One tile.
+class TileAsk:
+    """One tile that somebody asks for.
 
     Attributes:
-        content: The encoded tile, empty when there is nothing in it.
-        left_out: How many features are not shown, over all layers.
+        queries: One for each layer, in order, all of one level and at the same times.
+        is_now: Whether the present is asked for, whenever that is.
     """
 
-    content: bytes
-    left_out: int
+    queries: tuple[TileQuery, ...]
+    address: TileAddress
+    is_now: bool
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers, in order."""
+        return tuple(query.layer for query in self.queries)
+
+    @property
+    def as_recorded(self) -> datetime | None:
+        """The instant of recorded time, if one is asked for."""
+        return self.queries[0].time.as_recorded
 
 
 class TileService:
-    """Renders tiles for one worker."""
+    """The tiles of one worker."""
 
-    def __init__(self, database: Database, options: TileOptions) -> None:
+    def __init__(
+        self, database: Database, keeper: CacheKeeper, options: TileOptions, gzip_level: int
+    ) -> None:
         self._database = database
+        self._keeper = keeper
         self._options = options
+        self._gzip_level = gzip_level
+        self._times = LayerTimes(database)
+        self._making: dict[bytes, asyncio.Future[CachedTile]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._asked: OrderedDict[tuple[str, bytes, int], TileAsk] = OrderedDict()
 
-    async def render(
-        self, access: Access, queries: Sequence[TileQuery], address: TileAddress
-    ) -> RenderedTile:
-        """One tile of one query or more, which are all at the same times.
+    def remember(self, path: str, query: bytes, ask: TileAsk) -> None:
+        """Know what a request of a path and a query string asks for, for ``hit``."""
+        if ask.as_recorded is not None:
+            # Whether an instant is settled takes a look at the database.
+            return
+        self._asked[path, query, int(ask.queries[0].level)] = ask
+        while len(self._asked) > _REMEMBERED_REQUESTS:
+            self._asked.popitem(last=False)
+
+    def hit(self, path: str, query: bytes, access: Access) -> CachedTile | None:
+        """The tile of a request that is known and cached, without waiting for anything."""
+        cache = self._keeper.cache
+        name = (path, query, int(access.level))
+        ask = self._asked.get(name)
+        if cache is None or ask is None:
+            return None
+        if not all(is_registered(layer) for layer in ask.layers):
+            # A theme was edited: the same words mean another layer.
+            del self._asked[name]
+            return None
+        times = self._times.of(cache, ask.layers, None if ask.is_now else ask.queries[0].time.at)
+        found = self._get(cache, self._key(cache, ask, times), times)
+        if found is not None:
+            self._keeper.count("hits")
+        return found
+
+    async def answer(self, access: Access, ask: TileAsk) -> CachedTile:
+        """One tile.
 
         Raises:
             InvalidParameter: the instant of recorded time is ahead of the clock.
             NotYetSettled: a publication under way may lie before it.
         """
-        layers = [query.layer for query in queries]
-        await refuse_unsettled_belief(self._database, access, layers, queries[0].time.as_recorded)
-        async with self._database.readers(access).connection() as connection:
-            parts = await render_tile(connection, queries, address, self._options)
+        await refuse_unsettled_belief(self._database, access, ask.layers, ask.as_recorded)
+        cache = self._keeper.cache
+        if cache is None:
+            return await self._rendered(access, ask)
+        times = await self._times_of(cache, ask)
+        key = self._key(cache, ask, times)
+        found = self._get(cache, key, times)
+        if found is not None:
+            self._keeper.count("hits")
+            return found
+        return await self._made_once(access, ask, key, times)
+
+    async def settled(self) -> None:
+        """Wait until what was rendered is stored."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _times_of(self, cache: TileCache, ask: TileAsk) -> KeyTimes:
+        time_ = ask.queries[0].time
+        if time_.as_recorded is None:
+            return self._times.of(cache, ask.layers, None if ask.is_now else time_.at)
+        return await self._times.as_recorded(cache, ask.layers, time_.at, time_.as_recorded)
+
+    def _key(self, cache: TileCache, ask: TileAsk, times: KeyTimes) -> TileKey:
+        fingerprint = _fingerprint(ask.layers, self._options)
+        names = [layer.name for layer in ask.layers]
+        margin = self._options.buffer / self._options.extent
+        address = ask.address
+        return TileKey(
+            cache.number_of_set(names, fingerprint, margin),
+            address.grid,
+            address.z,
+            address.x,
+            address.y,
+            int(ask.queries[0].level),
+            times.at,
+            times.recorded,
+            variant_of(b"\n\n".join(query.canonical for query in ask.queries)),
+        )
+
+    @staticmethod
+    def _get(cache: TileCache, key: TileKey, times: KeyTimes) -> CachedTile | None:
+        found = cache.get(key)
+        if found is None or found.expires_at <= times.now:
+            return None
+        return found
+
+    async def _made_once(
+        self, access: Access, ask: TileAsk, key: TileKey, times: KeyTimes
+    ) -> CachedTile:
+        """The tile, which is rendered only once however many ask for it meanwhile."""
+        packed = key.packed()
+        making = self._making.get(packed)
+        if making is None:
+            self._keeper.count("misses")
+            making = self._making[packed] = asyncio.get_running_loop().create_future()
+            task = asyncio.create_task(self._make(access, ask, key, times, making))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        else:
+            self._keeper.count("coalesced")
+        return await asyncio.shield(making)
+
+    async def _make(
+        self,
+        access: Access,
+        ask: TileAsk,
+        key: TileKey,
+        times: KeyTimes,
+        making: asyncio.Future[CachedTile],
+    ) -> None:
+        packed = key.packed()
+        locks = self._keeper.locks
+        is_ours = False
+        try:
+            found, is_ours = await self._others_tile(key, times)
+            if found is None:
+                found, seen = await self._render(access, ask, times)
+                making.set_result(found)
+                cache = self._keeper.cache
+                if cache is not None and seen is not None:
+                    await asyncio.to_thread(cache.store, key, found, seen)
+            else:
+                making.set_result(found)
+        except BaseException as error:
+            if not making.done():
+                making.set_exception(error)
+                making.exception()  # whoever waits gets it; if nobody does, nobody need know
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            del self._making[packed]
+            if is_ours and locks is not None:
+                locks.give_back(packed)
+
+    async def _others_tile(self, key: TileKey, times: KeyTimes) -> tuple[CachedTile | None, bool]:
+        """The tile as another worker makes it, or else whether this one has the lock to do so."""
+        locks, packed, pause_s = self._keeper.locks, key.packed(), _LOOK_AGAIN_S
+        while locks is not None and not locks.take(packed):
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LOOK_AGAIN_AT_MOST_S)
+            cache = self._keeper.cache
+            found = self._get(cache, key, times) if cache is not None else None
+            if found is not None:
+                return found, False
+        cache = self._keeper.cache
+        # It may have been stored between the first look and the lock.
+        found = self._get(cache, key, times) if cache is not None else None
+        return found, locks is not None
+
+    async def _render(
+        self, access: Access, ask: TileAsk, times: KeyTimes
+    ) -> tuple[CachedTile, Seen | None]:
+        """The tile, and what may be known of it when it is stored; None if it cannot be."""
+        began_at = time.time()
+        cache = self._keeper.cache
+        change_no = cache.last_change if cache is not None else 0
+        if len(ask.queries) == 1:
+            part = await self._render_layer(access, ask.queries[0], ask.address)
+            seen = Seen(change_no, (part.snapshot,), False, began_at, times.instants)
+            tile = await self._tile_of(part.content, part.left_out, times)
+            # A layer that has nothing to say at a zoom was not read.
+            return tile, seen if part.snapshot else None
+        # Each part is made, and cached, as a tile of its own.
+        singles = [TileAsk((query,), ask.address, ask.is_now) for query in ask.queries]
+        parts = [await self.answer(access, single) for single in singles]
+        content = b"".join([part.content for part in parts])
+        times = times.until(min(part.expires_at for part in parts))
+        tile = await self._tile_of(content, sum(part.left_out for part in parts), times)
+        return tile, Seen(change_no, (), True, began_at, times.instants)
+
+    async def _rendered(self, access: Access, ask: TileAsk) -> CachedTile:
+        """The tile without any cache."""
+        parts = [await self._render_layer(access, query, ask.address) for query in ask.queries]
         content = b"".join(part.content for part in parts)
-        return RenderedTile(content, sum(part.left_out for part in parts))
+        return await self._tile_of(content, sum(part.left_out for part in parts), KeyTimes())
+
+    async def _render_layer(
+        self, access: Access, query: TileQuery, address: TileAddress
+    ) -> RenderedLayer:
+        async with self._database.readers(access).connection() as connection:
+            return await render_layer(connection, query, address, self._options)
+
+    async def _tile_of(self, content: bytes, left_out: int, times: KeyTimes) -> CachedTile:
+        def tile() -> CachedTile:
+            return CachedTile.of(
+                content,
+                blake2b(content, digest_size=16).digest(),
+                gzip_level=self._gzip_level,
+                left_out=left_out,
+                expires_at=times.expires_at,
+                until=times.ends,
+            )
+
+        if len(content) < _COMPRESS_ASIDE_FROM_BYTES:
+            return tile()
+        # Off the event loop: zlib lets other threads run.
+        return await asyncio.to_thread(tile)
+
+
+@lru_cache(maxsize=1024)
+def _fingerprint(layers: Sequence[Layer], options: TileOptions) -> str:
+    """Changes with anything in descriptors or options that makes tiles others."""
+    return blake2b(f"{__version__} {options} {layers}".encode(), digest_size=16).hexdigest()

@@ -234,6 +234,7 @@ class Style:
         live: Whether the colour follows the live status of the feature.
         live_minzoom: Zoom from which it does; further out there are too many features to ask for.
         dashed: Whether lines are dashed.
+        minzoom: Zoom from which it is drawn; tiles hold it from further out on.
     """
 
     color: str
@@ -253,6 +254,7 @@ class Style:
     live: bool = False
     live_minzoom: int = 14
     dashed: bool = False
+    minzoom: int = 0
 
 
 @dataclass(frozen=True)
@@ -289,7 +291,7 @@ class Layer:
         row_clearance: How rows get their own level; None gives every row the layer's.
         knn_by: Attribute by which nearest-neighbour searches are limited (indexed together).
         generalisation: How it is drawn where a tile cannot hold all of it.
-        minzoom: First zoom at which tiles hold the layer.
+        minzoom: First zoom at which tiles hold the layer; the style says from where it is drawn.
         maxzoom: Last zoom at which tiles are made; clients scale beyond it.
         schema: Schema of the tables.
         stored_as: Name of the table of held versions; None means that it is called as the layer.
@@ -309,7 +311,7 @@ class Layer:
     end_nodes: EndNodes | None = None
     knn_by: str | None = None
     generalisation: Generalisation = field(default_factory=Generalisation)
-    minzoom: int = 12
+    minzoom: int = 0
     maxzoom: int = 17
     group: Title = field(default=Title("Other", "其他"))
     schema: str = CITY_SCHEMA
@@ -319,6 +321,11 @@ class Layer:
     def attribute(self) -> Mapping[str, Attribute]:
         """The attributes by name."""
         return {attribute.name: attribute for attribute in self.attributes}
+
+    @property
+    def drawn_from(self) -> int:
+        """The zoom from which maps draw the layer."""
+        return max(self.minzoom, self.style.minzoom)
 
     def clearance_of(self, attribute: Attribute) -> Clearance:
         """The level from which an attribute may be read: the higher of layer's and its own."""

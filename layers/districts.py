@@ -17,7 +17,6 @@ LAYER = Layer(
     geometry_type=GeometryType.MULTI_POLYGON,
     natural_keys=(("code",),),
     clearance=Clearance.PUBLIC,
-    minzoom=0,
     attributes=(
         Attribute(
             "code",

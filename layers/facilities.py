@@ -35,7 +35,6 @@ LAYER = Layer(
     clearance=Clearance.PUBLIC,
     knn_by="kind",
     generalisation=Generalisation(cluster_by="kind"),
-    minzoom=12,
     attributes=(
         Attribute(
             "code",
@@ -85,6 +84,7 @@ LAYER = Layer(
         ),
     ),
     style=Style(
+        minzoom=12,
         color="#2f6fb2",
         width_px=11,
         outline="#ffffff",

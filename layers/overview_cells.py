@@ -6,7 +6,6 @@ counted anew in the finest cells that it touched, and the differences are added 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import pairwise
 
 from sqlalchemy import Connection, text
@@ -150,17 +149,15 @@ def _summed(columns: str) -> str:
     return ", ".join(f"sum({column}) AS {column}" for column in columns.split(", "))
 
 
-def features_by_zoom(connection: Connection, layer: Layer, clearance: int) -> Mapping[int, int]:
-    """How many features the fullest tile of each zoom holds at most, of rows of a clearance."""
-    most = {}
-    for zoom in range(FINEST_ZOOM + 1):
-        finer = min(step for step in LADDER if step >= zoom)
-        most[zoom] = connection.execute(
-            text(
-                "SELECT coalesce(max(n), 0) FROM (SELECT sum(present) AS n "
-                f"FROM {qualified_cells(layer)} WHERE cell_zoom = {finer} "
-                f"AND clearance <= :clearance GROUP BY cell >> {2 * (finer - zoom)}) t"
-            ),
-            {"clearance": clearance},
-        ).scalar_one()
+def most_in_tile(connection: Connection, layer: Layer, zoom: int, clearance: int) -> int:
+    """How many features the fullest tile of a zoom holds now, of rows up to a clearance."""
+    finer = min(step for step in LADDER if step >= zoom)
+    most: int = connection.execute(
+        text(
+            "SELECT coalesce(max(n), 0) FROM (SELECT sum(present) AS n "
+            f"FROM {qualified_cells(layer)} WHERE cell_zoom = {finer} "
+            f"AND clearance <= :clearance GROUP BY cell >> {2 * (finer - zoom)}) t"
+        ),
+        {"clearance": clearance},
+    ).scalar_one()
     return most

@@ -8,7 +8,7 @@ versions themselves, so that an answer once given stays the same however overvie
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -16,8 +16,8 @@ from sqlalchemy import Connection, delete, func, insert, select, text
 
 from layers.access import Clearance
 from layers.base import Layer
-from layers.generalising import MAX_TILE_BYTES, encoded_bytes, stored
-from layers.overview_cells import count_all, count_touched, features_by_zoom
+from layers.generalising import MAX_TILE_BYTES
+from layers.overview_cells import count_all, count_touched, most_in_tile
 from layers.overview_rows import (
     cell_zoom,
     choose,
@@ -49,12 +49,13 @@ MOST_CELLS = 20_000
 _COUNTED_AGAIN = 0.01
 """Share of the features that may come or go until the base zoom is looked at again."""
 
-_FULL_BYTES, _EASY_BYTES = 1.1 * MAX_TILE_BYTES, 0.85 * MAX_TILE_BYTES
-"""What the fullest tile of the base zoom may come to by the most that features take, which is half
-as much again as they really do (measured: 1.4 to 1.7 times); and that of the zoom below it before
-it becomes the base zoom, so that it does not go to and fro."""
+_FULL_BYTES, _EASY_BYTES = 0.8 * MAX_TILE_BYTES, 0.6 * MAX_TILE_BYTES
+"""What the fullest tile of the base zoom may come to, if its features take as much as those of the
+layer do on average (one that is too large all the same is bounded); and that of the zoom below it
+before it becomes the base zoom, so that it does not go to and fro."""
 
 _SAMPLED_ROWS = 5_000
+_SAMPLED_ZOOM = 14
 _SETTINGS = {"jit": "off", "enable_nestloop": "off", "work_mem": "128MB"}
 
 Box = tuple[float, float, float, float]
@@ -99,8 +100,10 @@ def _keep(connection: Connection, layer: Layer, touched: Touched, features: int)
         kept = Kept(is_everything=True)
     else:
         kept = _keep_part(connection, layer, cells, touched.number) if found else Kept()
+        highest = _base_zoom(connection, layer)
         if _has_grown(connection, layer, features) and _decide_base_zooms(connection, layer):
-            _choose_all(connection, layer, _held(layer))
+            if _base_zoom(connection, layer) != highest:
+                _choose_all(connection, layer, _held(layer))
             kept = Kept(is_everything=True)
     connection.execute(text(f"DROP TABLE {cells}"))
     return kept
@@ -256,26 +259,20 @@ def _count_features(connection: Connection, layer: Layer) -> int:
 
 
 def _decide_base_zooms(connection: Connection, layer: Layer, drafts: tuple[str, ...] = ()) -> bool:
-    """Find for each level the first zoom at which tiles show all; whether the highest moved."""
+    """Find for each level the first zoom at which tiles show all; whether any of them moved."""
     features = _count_features(connection, layer)
-    size = encoded_bytes([a for a in layer.attributes if a.in_tile], "v.geom_3857", stored)
-    every = max(1, features // _SAMPLED_ROWS)
-    mean = connection.execute(
-        text(
-            f"SELECT coalesce(avg({size}), 1) FROM ({_held(layer, drafts)}) v "
-            f"WHERE v.feature_id % {every} = 0"
-        )
-    ).scalar_one()
+    mean = _mean_bytes(connection, layer, features, drafts)
     before = {
         row.clearance: row.base_zoom
         for row in connection.execute(select(overviews).where(overviews.c.layer == layer.name))
     }
     after = {}
     for level in row_clearances(layer):
-        most = features_by_zoom(connection, layer, int(level))
-        after[int(level)] = _first_easy(
-            {zoom: float(mean) * number for zoom, number in most.items()}, before.get(int(level))
-        )
+
+        def estimated(zoom: int, clearance: int = int(level)) -> float:
+            return mean * most_in_tile(connection, layer, zoom, clearance)
+
+        after[int(level)] = _first_easy(estimated, before.get(int(level)))
     drop(connection, layer)
     connection.execute(
         insert(overviews),
@@ -284,17 +281,36 @@ def _decide_base_zooms(connection: Connection, layer: Layer, drafts: tuple[str, 
             for level, zoom in after.items()
         ],
     )
-    return max(before.values(), default=-1) != max(after.values())
+    return before != after
 
 
-def _first_easy(estimated_bytes: dict[int, float], before: int | None) -> int:
+def _mean_bytes(
+    connection: Connection, layer: Layer, features: int, drafts: tuple[str, ...]
+) -> float:
+    """What a feature takes in a tile of a middle zoom on average: some are encoded, to see."""
+    every = max(1, features // _SAMPLED_ROWS)
+    attributes = "".join(f", v.{a.column}" for a in layer.attributes if a.in_tile)
+    half_m = EARTH_HALF_M / 2**_SAMPLED_ZOOM
+    around = f"ST_Expand(ST_Centroid(ST_Envelope(v.geom_3857)), {half_m!r})"
+    mean: float = connection.execute(
+        text(
+            "SELECT coalesce(CAST(length(ST_AsMVT(t, 'sample', 4096, 'geom', 'feature_id')) "
+            "AS double precision) / nullif(count(*), 0), 1) FROM ("
+            f"SELECT v.feature_id{attributes}, "
+            f"ST_AsMVTGeom(v.geom_3857, {around}, 4096, 64) AS geom "
+            f"FROM ({_held(layer, drafts)}) v WHERE v.feature_id % {every} = 0) t"
+        )
+    ).scalar_one()
+    return mean
+
+
+def _first_easy(estimated_bytes: Callable[[int], float], before: int | None) -> int:
     """The first zoom from which on no tile is too large, near the one before."""
-    easy = (zoom for zoom in sorted(estimated_bytes) if estimated_bytes[zoom] <= _FULL_BYTES)
-    first = next(easy, FINEST_ZOOM)
+    zooms = range(FINEST_ZOOM)
+    first = next((z for z in zooms if estimated_bytes(z) <= _FULL_BYTES), FINEST_ZOOM)
     if before is None or first >= before:
         return first
-    lower = [z for z in range(first, before) if estimated_bytes[z] <= _EASY_BYTES]
-    return lower[0] if lower else before
+    return next((z for z in range(first, before) if estimated_bytes(z) <= _EASY_BYTES), before)
 
 
 def base_zoom_of(connection: Connection, layer: Layer, level: Clearance) -> int | None:

@@ -35,7 +35,6 @@ LAYER = Layer(
     natural_keys=(("code",),),
     valid_from="registered_on",
     clearance=Clearance.PUBLIC,
-    minzoom=13,
     attributes=(
         Attribute(
             "code",
@@ -93,6 +92,7 @@ LAYER = Layer(
         _text("status", "Status", "状态", "zt"),
     ),
     style=Style(
+        minzoom=13,
         color="#e8e2d0",
         color_by="land_use",
         width_px=0.7,

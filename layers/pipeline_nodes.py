@@ -40,7 +40,6 @@ LAYER = Layer(
     clearance=Clearance.GOVERNMENT,
     row_clearance=PIPE_CLEARANCE,
     generalisation=Generalisation(cluster_by="category"),
-    minzoom=15,
     attributes=(
         Attribute(
             "code",
@@ -106,6 +105,11 @@ LAYER = Layer(
         Z_SOURCE,
     ),
     style=Style(
-        color="#6600cc", color_by="kind", legend_by="category", width_px=4, outline="#ffffff"
+        minzoom=15,
+        color="#6600cc",
+        color_by="kind",
+        legend_by="category",
+        width_px=4,
+        outline="#ffffff",
     ),
 )

@@ -113,7 +113,6 @@ LAYER = Layer(
     row_clearance=PIPE_CLEARANCE,
     generalisation=Generalisation(weight="diameter_mm"),
     end_nodes=EndNodes("pipeline_nodes", "start_node", "end_node"),
-    minzoom=12,
     attributes=(
         Attribute(
             "code",
@@ -242,5 +241,5 @@ LAYER = Layer(
         ),
         Z_SOURCE,
     ),
-    style=Style(color="#6600cc", color_by="kind", legend_by="category", width_px=2.5),
+    style=Style(minzoom=12, color="#6600cc", color_by="kind", legend_by="category", width_px=2.5),
 )

@@ -74,3 +74,8 @@ def get_layer(name: str, level: Clearance = Clearance.RESTRICTED) -> Layer:
 def layers_at(level: Clearance) -> tuple[Layer, ...]:
     """The layers that a level may know of, themes too, in drawing order."""
     return tuple(layer for layer in _now.layers if layer.clearance <= level)
+
+
+def is_registered(layer: Layer) -> bool:
+    """Whether a layer is the one that there is by its name: a theme that is edited is another."""
+    return _now.by_name.get(layer.name) is layer

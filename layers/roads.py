@@ -34,7 +34,6 @@ LAYER = Layer(
             "tertiary": 5.0,
         },
     ),
-    minzoom=8,
     attributes=(
         Attribute(
             "code", AttributeType.TEXT, Title("Code", "编码"), aliases=("编码", "编号", "road_id")
@@ -80,6 +79,7 @@ LAYER = Layer(
         ),
     ),
     style=Style(
+        minzoom=8,
         color="#ffffff",
         color_by="road_class",
         width_px=5,

@@ -34,7 +34,6 @@ LAYER = Layer(
     geometry_type=GeometryType.MULTI_POLYGON,
     natural_keys=(("code",),),
     clearance=Clearance.GOVERNMENT,
-    minzoom=10,
     attributes=(
         Attribute(
             "code", AttributeType.TEXT, Title("Code", "编号"), aliases=("编号", "编码", "id")
@@ -65,6 +64,7 @@ LAYER = Layer(
         _elevation("bottom_elevation_m", "Bottom elevation", "底标高", "底高程"),
     ),
     style=Style(
+        minzoom=10,
         color="#8064a2",
         color_by="kind",
         width_px=1.0,

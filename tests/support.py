@@ -11,6 +11,7 @@ from sqlalchemy import Connection, insert, text
 
 from geoservice.db import DatabaseAddress
 from geoservice.settings import Settings
+from geoservice.tile_cache.confirmation import wait_for_readers
 from layers.claims import Claim
 from layers.codes import CATEGORY_OF_KIND
 from layers.ddl import staged_table_ddl
@@ -43,6 +44,7 @@ class City:
         with self.address.connect(Role.LOADER) as connection:
             done = publish_rows(connection, layer, rows, valid_from=valid_from, claim=claim)
             connection.commit()
+        wait_for_readers(self.address)
         return done
 
 

@@ -32,4 +32,4 @@ def label_points_from(layer: Layer) -> int:
     """The first zoom at which tiles hold the label points."""
     style = layer.style
     first = min(style.label_minzoom, *(rank.minzoom for rank in style.label_ranks), layer.maxzoom)
-    return max(layer.minzoom, first)
+    return max(layer.drawn_from, first)

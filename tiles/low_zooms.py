@@ -122,8 +122,9 @@ def overview_statement(shown: Shown) -> str:
     )
     counted = f"SELECT coalesce(sum({_COUNT}), 0) FROM {cells_name(shown.layer)} c WHERE {_CELLS}"
     return (
-        f"WITH found AS ({found}), {_within_bound(shown, 'found')} "
-        f"SELECT {_contents(shown)}, ({counted}) - (SELECT count(*) FROM shown WHERE {here}), "
+        f"WITH found AS ({found}), {_within_bound(shown, 'found', 'geom_3857', _box(shown))} "
+        f"SELECT {_contents(shown, 'geom_3857', _box(shown))}, "
+        f"({counted}) - (SELECT count(*) FROM shown WHERE {here}), "
         f"{_SNAPSHOT}, {base_zoom_expression(shown.layer)}"
     )
 
@@ -163,25 +164,26 @@ def clusters_statement(shown: Shown) -> str:
     )
 
 
-def bounded_statement(shown: Shown, versions: str) -> str:
+def bounded_statement(shown: Shown, versions: str, srid: int) -> str:
     """The statement of one tile of versions themselves, the first of them by rank.
 
     Args:
         versions: SELECT of the versions that touch the tile with its margin, with ``feature_id``,
-            the attributes carried, those the rank follows from and ``geom_3857``; see
-            ``bounded_attributes``. Its parameters are bound beside ``box_west``, ``box_south``,
-            ``box_east`` and ``box_north``, the box of the tile in EPSG:3857.
+            the attributes of ``bounded_attributes``, ``geom_3857`` and ``tile_shape``, which is
+            what is cut to the tile. Its parameters are bound beside ``box_west``, ``box_south``,
+            ``box_east`` and ``box_north``, the box of the tile.
+        srid: EPSG code of the shape and the box.
 
-    One row, as ``overview_statement``.
+    One row, as ``overview_statement``; reference points are those of the shape.
     """
-    x, y = reference_point("v.geom_3857")
+    x, y = reference_point("v.tile_shape")
     here = (
         "v.reference_x >= %(box_west)s::float8 AND v.reference_x < %(box_east)s::float8 AND "
         "v.reference_y > %(box_south)s::float8 AND v.reference_y <= %(box_north)s::float8"
     )
     box = (
         "ST_MakeEnvelope(%(box_west)s::float8, %(box_south)s::float8, "
-        "%(box_east)s::float8, %(box_north)s::float8, 3857)"
+        f"%(box_east)s::float8, %(box_north)s::float8, {srid})"
     )
     by_rank = rank(shown.layer, "v.geom_3857", read)
     most = shown.max_bytes // LEAST_BYTES
@@ -191,8 +193,9 @@ def bounded_statement(shown: Shown, versions: str) -> str:
         f"(SELECT v.*, {by_rank} AS tile_rank, {x} AS reference_x, {y} AS reference_y "
         "FROM versions v), "
         f"foremost AS (SELECT * FROM found ORDER BY tile_rank DESC, feature_id LIMIT {most}), "
-        f"{_within_bound(shown, 'foremost', box)} "
-        f"SELECT {_contents(shown, box)}, (SELECT count(*) FROM found v WHERE {here}) "
+        f"{_within_bound(shown, 'foremost', 'tile_shape', box)} "
+        f"SELECT {_contents(shown, 'tile_shape', box)}, "
+        f"(SELECT count(*) FROM found v WHERE {here}) "
         f"- (SELECT count(*) FROM shown v WHERE {here}), {_SNAPSHOT}, "
         f"{base_zoom_expression(shown.layer)}"
     )
@@ -246,7 +249,7 @@ def _box(shown: Shown, *, with_margin: bool = False) -> str:
     return f"ST_TileEnvelope(%(z)s::integer, %(x)s::integer, %(y)s::integer{margin})"
 
 
-def _within_bound(shown: Shown, source: str, box: str | None = None) -> str:
+def _within_bound(shown: Shown, source: str, shape: str, box: str) -> str:
     """Common table expressions that end in ``shown``: the first rows of a source within the bound.
 
     ST_AsMVTGeom gives nothing for a shape that is smaller than a unit, so such features are left
@@ -255,24 +258,22 @@ def _within_bound(shown: Shown, source: str, box: str | None = None) -> str:
     size = encoded_bytes(shown.carried, "v.geom", read)
     if shown.with_labels:
         size += f" + {_LABEL_BYTES}"
-    shaped = (
-        f"ST_AsMVTGeom(v.geom_3857, (SELECT {box or _box(shown)}), {shown.extent}, {shown.buffer})"
-    )
+    shaped = f"ST_AsMVTGeom(v.{shape}, (SELECT {box}), {shown.extent}, {shown.buffer})"
     return (
-        f"shaped AS (SELECT v.*, {shaped} AS geom FROM {source} v), "
+        # Cut once, not for each look at it.
+        f"shaped AS (SELECT v.*, {shaped} AS geom FROM {source} v OFFSET 0), "
         f"sized AS (SELECT v.*, sum({size}) OVER (ORDER BY v.tile_rank DESC, v.feature_id) AS upto "
         "FROM shaped v WHERE v.geom IS NOT NULL), "
         f"shown AS (SELECT * FROM sized WHERE upto <= {shown.max_bytes})"
     )
 
 
-def _contents(shown: Shown, box: str | None = None) -> str:
+def _contents(shown: Shown, shape: str, box: str) -> str:
     """SQL of the encoded layers of what is shown."""
     shapes = _encoded(shown, shown.layer.name, shown.attributes, "geom")
     if not shown.with_labels:
         return shapes
-    envelope = box or _box(shown)
-    place = f"ST_AsMVTGeom(ST_PointOnSurface(geom_3857), (SELECT {envelope}), {shown.extent}, 0)"
+    place = f"ST_AsMVTGeom(ST_PointOnSurface({shape}), (SELECT {box}), {shown.extent}, 0)"
     labels = _encoded(shown, label_layer_name(shown.layer), shown.labelled, place)
     return f"{shapes} || {labels}"
 

@@ -95,12 +95,12 @@ def _layer_metadata(layer: Layer, level: Clearance) -> Json:
         "description": layer.description.as_json(),
         "geometry_type": layer.geometry_type.value,
         "clearance": layer.clearance.label,
-        "minzoom": layer.minzoom,
+        "minzoom": layer.drawn_from,
         "legend": list(_legend(layer, level)),
         "attributes": [_attribute_metadata(a) for a in layer.attributes_at(level)],
     }
     if layer.style.live:
-        described["live_minzoom"] = max(layer.minzoom, layer.style.live_minzoom)
+        described["live_minzoom"] = max(layer.drawn_from, layer.style.live_minzoom)
     return described
 
 
@@ -177,7 +177,7 @@ def _part(layer: Layer, part: str, kind: str, **members: Any) -> Json:
         "type": kind,
         "source": layer.name,
         "source-layer": layer.name,
-        "minzoom": layer.minzoom,
+        "minzoom": layer.drawn_from,
         "metadata": {"geoservice:layer": layer.name},
         **members,
     }
@@ -270,7 +270,7 @@ def _label(layer: Layer, level: Clearance, rank: LabelRank) -> Json:
     elif layer.geometry_type.dimension == 0:
         layout |= {"text-anchor": "top", "text-offset": [0, 0.8], "text-padding": 6}
     paint = {"text-color": style.label_color, "text-halo-color": "#ffffff", "text-halo-width": 1.4}
-    zooms: Json = {"minzoom": max(layer.minzoom, rank.minzoom)}
+    zooms: Json = {"minzoom": max(layer.drawn_from, rank.minzoom)}
     if style.label_ranks:
         zooms |= {"maxzoom": rank.maxzoom, "filter": _ranked_as(layer, rank)}
     if label_attributes(layer, level):

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -22,7 +21,9 @@ from sqlalchemy import (
     Integer,
     TableClause,
     Text,
+    and_,
     bindparam,
+    case,
     cast,
     func,
     literal_column,
@@ -30,11 +31,20 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql.psycopg import dialect as psycopg_dialect
 
-from layers.base import STORAGE_SRID, TILE_SRID, Attribute
+from layers.access import Clearance
+from layers.base import STORAGE_SRID, TILE_SRID, Attribute, Layer
+from layers.generalising import MAX_TILE_BYTES
+from tiles.generalised import (
+    Rendered,
+    has_ready_tiles,
+    render_bounded,
+    render_overview,
+)
 from tiles.grids import WEB_MERCATOR, Grid
-from tiles.labels import label_attributes, label_layer_name, label_points_from
+from tiles.labels import label_layer_name, label_points_from
+from tiles.low_zooms import Shown, base_zoom_expression
 from tiles.matrix import TileAddress
-from tiles.query import TileQuery, TileTime
+from tiles.query import TileQuery, timeless
 
 MEDIA_TYPE = "application/vnd.mapbox-vector-tile"
 
@@ -67,7 +77,10 @@ class RenderedLayer:
 
 @dataclass(frozen=True)
 class TileStatement:
-    """A statement that gives one row: the encoded layer (or null) and the snapshot it was read in.
+    """A statement of a tile that shows all, if the layer's tiles do so at the zoom.
+
+    It gives one row: the encoded layer (or null), the snapshot it was read in, and the base zoom.
+    Below that it looks at nothing.
 
     Attributes:
         text: For psycopg. Takes the parameters of an address (``address_parameters``), ``at`` and,
@@ -94,7 +107,7 @@ def label_statement(query: TileQuery, grid: Grid, options: TileOptions) -> TileS
     """
     labels = _Part(
         label_layer_name(query.layer),
-        label_attributes(query.layer, query.level),
+        query.label_attributes,
         0,
         as_points=True,
     )
@@ -105,7 +118,7 @@ def address_parameters(address: TileAddress) -> dict[str, Any]:
     """What statements take of an address: numbers in Web Mercator, the box in other grids."""
     if address.grid is WEB_MERCATOR:
         return {"z": address.z, "x": address.x, "y": address.y}
-    return dict(zip(_BOX, address.box, strict=True))
+    return {"z": address.mercator_zoom, **dict(zip(_BOX, address.box, strict=True))}
 
 
 _BOX = ("west", "south", "east", "north")
@@ -138,10 +151,16 @@ def _statement(query: TileQuery, grid: Grid, options: TileOptions, part: _Part) 
         return [
             view.c.feature_id,
             *(view.c[attribute.name] for attribute in part.attributes),
-            func.ST_AsMVTGeom(shape, box, extent, buffer).label("geom"),
+            _in_tile(query.layer, shape, box, extent, buffer).label("geom"),
         ]
 
-    conditions = [touches_tile]
+    base_zoom: ColumnElement[Any] = literal_column(base_zoom_expression(query.layer))
+    zoom = bindparam("z", type_=Integer)
+
+    def shows_all(_view: TableClause) -> ColumnElement[bool]:
+        return zoom >= func.coalesce(base_zoom, literal_column(str(WHOLE_FROM)))
+
+    conditions = [touches_tile, shows_all]
     if query.condition is not None:
         conditions.append(query.condition.condition)
     tile = query.versions.select_at(columns, conditions).subquery("tile")
@@ -153,9 +172,39 @@ def _statement(query: TileQuery, grid: Grid, options: TileOptions, part: _Part) 
         literal_column("'feature_id'"),
     )
     snapshot = cast(func.pg_current_snapshot(), Text)
-    compiled = select(encoded, snapshot).select_from(tile).compile(dialect=_DIALECT)
+    compiled = select(encoded, snapshot, base_zoom).select_from(tile).compile(dialect=_DIALECT)
     given = {name: value for name, value in compiled.params.items() if value is not None}
     return TileStatement(str(compiled), given)
+
+
+def _in_tile(
+    layer: Layer,
+    shape: ColumnElement[Any],
+    box: ColumnElement[Any],
+    extent: ColumnElement[int],
+    buffer: ColumnElement[int],
+) -> ColumnElement[Any]:
+    """A shape cut to the tile; a speck where nothing is left of one that lies in it.
+
+    What is thinner than a unit has no area, or no length, on the grid of a tile. A tile that shows
+    all must not lose it.
+    """
+    cut = func.ST_AsMVTGeom(shape, box, extent, buffer)
+    if layer.geometry_type.dimension == 0:
+        return cut
+    place = func.ST_PointOnSurface(shape)
+    unit = (func.ST_XMax(box) - func.ST_XMin(box)) / extent
+    speck = func.ST_Expand(place, unit)
+    if layer.geometry_type.dimension == 1:
+        speck = func.ST_BoundingDiagonal(speck)
+    lies_in_tile = and_(
+        func.ST_X(place) >= func.ST_XMin(box),
+        func.ST_X(place) < func.ST_XMax(box),
+        func.ST_Y(place) > func.ST_YMin(box),
+        func.ST_Y(place) <= func.ST_YMax(box),
+    )
+    # Looked at only where the cut gives nothing.
+    return func.coalesce(cut, case((lies_in_tile, func.ST_AsMVTGeom(speck, box, extent, buffer))))
 
 
 _DIALECT = psycopg_dialect()  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
@@ -178,10 +227,12 @@ def _boxes(grid: Grid, margin: float) -> tuple[ColumnElement[Any], ColumnElement
     box = func.ST_MakeEnvelope(west, south, east, north, srid)
     more = (east - west) * literal_column(repr(margin))
     limit: ColumnElement[float] = literal_column(repr(_MERCATOR_LATITUDE))
+    half: ColumnElement[float] = literal_column("180.0")
+    # Beyond the antimeridian a corner would come out on the other side of the world.
     reach = func.ST_MakeEnvelope(
-        west - more,
+        func.greatest(west - more, -half),
         func.greatest(south - more, -limit),
-        east + more,
+        func.least(east + more, half),
         func.least(north + more, limit),
         srid,
     )
@@ -197,34 +248,82 @@ async def render_layer(
 ) -> RenderedLayer:
     """The encoded layer of one tile; nothing below its minzoom.
 
-    The label points of an area layer follow it as a layer of their own.
+    The label points of an area layer follow it as a layer of their own. Below the base zoom a tile
+    is one of the overview, and one that would be too large shows the first features by rank.
 
     Args:
         connection: Logged in as the reader role of the query's level, in autocommit.
     """
-    layer = query.layer
-    if address.mercator_zoom < layer.minzoom:
+    if address.mercator_zoom < query.layer.minzoom:
         return RenderedLayer(b"", 0, "")
-    statement = tile_statement(_timeless(query), address.grid, options)
-    shapes, snapshot = await _encoded(connection, statement, query, address)
-    has_labels = address.mercator_zoom >= label_points_from(layer) and label_attributes(
-        layer, query.level
+    key = (query.layer.name, query.level)
+    if key not in _base_zooms:
+        asked = await connection.execute(f"SELECT {base_zoom_expression(query.layer)}".encode())
+        row = await asked.fetchone()
+        _base_zooms[key] = row[0] if row else None
+    while True:
+        expected = _base_zooms[key]
+        rendered = await _render(connection, query, address, options, expected)
+        if rendered.base_zoom == expected:
+            return RenderedLayer(rendered.content, rendered.left_out, rendered.snapshot)
+        _base_zooms[key] = rendered.base_zoom
+
+
+_base_zooms: dict[tuple[str, Clearance], int | None] = {}
+"""The base zooms that were read last; every statement says whether the one it relied on stands."""
+
+WHOLE_FROM = 14
+"""The base zoom of layers of which no overview was made yet."""
+
+
+async def _render(
+    connection: AsyncConnection[Any],
+    query: TileQuery,
+    address: TileAddress,
+    options: TileOptions,
+    base_zoom: int | None,
+) -> Rendered:
+    """A tile as the base zoom, if it is this, has it."""
+    zoom = address.mercator_zoom
+    shown = _shown(query, zoom, options)
+    if zoom >= (WHOLE_FROM if base_zoom is None else base_zoom):
+        whole = await _render_whole(connection, query, address, options, shown)
+        if len(whole.content) <= shown.max_bytes:
+            return whole
+    elif base_zoom is not None and has_ready_tiles(query, address):
+        return await render_overview(connection, query, address, shown)
+    return await render_bounded(connection, query, address, shown)
+
+
+def _shown(query: TileQuery, zoom: int, options: TileOptions) -> Shown:
+    layer = query.layer
+    has_labels = zoom >= label_points_from(layer) and query.label_attributes
+    return Shown(
+        layer,
+        query.level,
+        tuple(attribute.name for attribute in query.attributes),
+        options.extent,
+        options.buffer,
+        with_labels=bool(has_labels),
+        max_bytes=MAX_TILE_BYTES,
     )
-    if not shapes or not has_labels:
-        return RenderedLayer(shapes, 0, snapshot)
-    statement = label_statement(_timeless(query), address.grid, options)
-    labels, _ = await _encoded(connection, statement, query, address)
+
+
+async def _render_whole(
+    connection: AsyncConnection[Any],
+    query: TileQuery,
+    address: TileAddress,
+    options: TileOptions,
+    shown: Shown,
+) -> Rendered:
+    statement = tile_statement(timeless(query), address.grid, options)
+    whole = await _encoded(connection, statement, query, address)
+    if not whole.content or not shown.with_labels:
+        return whole
+    statement = label_statement(timeless(query), address.grid, options)
+    labels = await _encoded(connection, statement, query, address)
     # The first snapshot is the one that stands for both: what it does not see, may be missing.
-    return RenderedLayer(shapes + labels, 0, snapshot)
-
-
-def _timeless(query: TileQuery) -> TileQuery:
-    """One query for all instants, for which there is one statement."""
-    as_recorded = _ANY_INSTANT if query.time.as_recorded is not None else None
-    return replace(query, time=TileTime(_ANY_INSTANT, as_recorded))
-
-
-_ANY_INSTANT = datetime.min.replace(tzinfo=UTC)
+    return replace(whole, content=whole.content + labels.content)
 
 
 async def _encoded(
@@ -232,14 +331,14 @@ async def _encoded(
     statement: TileStatement,
     query: TileQuery,
     address: TileAddress,
-) -> tuple[bytes, str]:
+) -> Rendered:
     parameters = {**statement.parameters, **address_parameters(address), "at": query.time.at}
     if query.time.as_recorded is not None:
         parameters["as_recorded"] = query.time.as_recorded
     cursor = await connection.execute(statement.text, parameters, prepare=True, binary=True)
     row = await cursor.fetchone()
     assert row is not None  # noqa: S101  # for mypy: an aggregate without groups gives one row
-    return bytes(row[0]) if row[0] else b"", row[1]
+    return Rendered(bytes(row[0] or b""), 0, row[1], row[2])
 
 
 async def render_tile(

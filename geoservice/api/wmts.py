@@ -15,6 +15,7 @@ from geoservice.api.answers import base_url, cache_control
 from geoservice.api.parameters import CallerAccess, ServiceSettings
 from geoservice.api.raster_parameters import Rasters
 from geoservice.api.raster_tiles import tile_response as raster_response
+from geoservice.api.tile_queries import asked_tiles
 from geoservice.api.tiles import tile_response as vector_response
 from geoservice.api.wmts_documents import (
     GRIDS_OF_SERVICE,
@@ -33,7 +34,6 @@ from layers.raster_reads import raster_name
 from layers.rasters import RasterKind
 from layers.registry import get_layer, is_known, layers_at
 from tiles.matrix import TileAddress
-from tiles.query import TileQuery
 from tiles.raster.rendering import FORMATS, Drawing
 from tiles.vector import MEDIA_TYPE as VECTOR_TILE
 
@@ -125,10 +125,8 @@ async def _tile(
         layer = get_layer(name, access.level)
         if media_type != VECTOR_TILE:
             raise InvalidParameter("FORMAT", media_type, f"{name} is {VECTOR_TILE}")
-        query = TileQuery(layer, access.level, time)
-        content = await request.app.state.tiles.render(access, [query], address)
-        level = request.app.state.settings.tiles.gzip_level
-        return await vector_response(request, access, content, level)
+        asked = asked_tiles([layer], access.level, at)
+        return await vector_response(request, access, asked, address)
     extension = next((e for e, known in FORMATS.items() if known == media_type), None)
     if extension is None:
         raise InvalidParameter("FORMAT", media_type, f"is one of {', '.join(FORMATS.values())}")

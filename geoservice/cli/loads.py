@@ -17,6 +17,7 @@ from geoservice.cli.terminal import minute, shown, table_console
 from geoservice.db import DatabaseAddress
 from geoservice.settings import Settings
 from geoservice.theme_loading import connect_knowing_themes
+from geoservice.tile_cache.confirmation import wait_for_readers
 from layers.base import Layer
 from layers.changes import (
     FeatureChange,
@@ -105,9 +106,11 @@ def show_load(load_id: LoadNumber, geojson: DiffFile = None, as_json: AsJson = F
 @app.command("undo")
 def undo(load_id: LoadNumber) -> None:
     """Take a load back: exactly the state before it, later loads staying where they may."""
-    with connect_knowing_themes(DatabaseAddress(Settings.read().database)) as connection:
+    address = DatabaseAddress(Settings.read().database)
+    with connect_knowing_themes(address) as connection:
         undone = undo_load(connection, load_id)
         connection.commit()
+    wait_for_readers(address)
     Console().print(
         f"load {load_id} is undone, as load {undone.load_id}: {undone.closed:,} versions closed, "
         f"{undone.restored:,} held again"
@@ -152,9 +155,11 @@ def purge(
         raise InvalidParameter("reason", reason, "says why")
     if not yes:
         typer.confirm(f"Delete all that load {load_id} brought, for good?", abort=True)
-    with connect_knowing_themes(DatabaseAddress(Settings.read().database)) as connection:
+    address = DatabaseAddress(Settings.read().database)
+    with connect_knowing_themes(address) as connection:
         tombstone = purge_load(connection, load_id, reason.strip())
         connection.commit()
+    wait_for_readers(address)
     Console().print(
         f"load {load_id} is purged: {tombstone.versions:,} versions and {tombstone.rejected:,} "
         f"rejected rows are deleted"

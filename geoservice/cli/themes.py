@@ -21,6 +21,7 @@ from geoservice.cli.terminal import minute, shown, table_console
 from geoservice.db import DatabaseAddress
 from geoservice.settings import Settings
 from geoservice.theme_loading import ThemeLoad, load_theme
+from geoservice.tile_cache.confirmation import wait_for_readers
 from layers.access import Clearance
 from layers.base import Layer
 from layers.errors import InvalidParameter, InvalidTheme, UnknownLayer
@@ -153,6 +154,7 @@ def edit(
     with _address().connect(Role.OWNER) as connection:
         theme = edit_theme(connection, name, _read(file), reason=reason)
         connection.commit()
+    wait_for_readers(_address())
     _show_theme(table_console(), theme)
 
 
@@ -169,6 +171,7 @@ def clearance(
         document = theme_document(replace(theme, clearance=wanted))
         edit_theme(connection, name, document, reason=reason)
         connection.commit()
+    wait_for_readers(_address())
     table_console().print(f"{theme.name} is {wanted.label}, was {theme.clearance.label}")
 
 
@@ -181,6 +184,7 @@ def drop(
     with _address().connect(Role.OWNER) as connection:
         drop_theme(connection, name, reason=reason)
         connection.commit()
+    wait_for_readers(_address())
     table_console().print(f"{name} is dropped")
 
 

@@ -21,6 +21,7 @@ from geoservice.loads.preview import FILE_NAME
 from geoservice.loads.reporting import JobCancelled, JobInterrupted, JobReporter
 from geoservice.settings import Settings
 from geoservice.theme_loading import refresh_themes
+from geoservice.tile_cache.confirmation import wait_for_readers
 from layers.errors import CannotUndo, DatabaseUnavailable, GeoserviceError
 from layers.load_jobs import JobState, Wish
 from layers.registry import get_layer
@@ -189,6 +190,7 @@ class JobWork:
                 connection.rollback()
                 if not is_undone(connection, load_id):
                     raise
+        wait_for_readers(self._address)
         self._end(JobState.UNDONE, None)
 
     def _data(self) -> list[Path]:

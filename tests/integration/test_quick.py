@@ -8,6 +8,7 @@ from starlette.testclient import TestClient
 from starlette.types import Scope
 
 from geoservice.api.quick import QuickRoute
+from geoservice.tile_service import TileService
 from layers.access import Clearance
 from tests.conftest import KeyMaker
 from tests.support import City, facility
@@ -36,6 +37,12 @@ def quick_matches(monkeypatch: pytest.MonkeyPatch) -> list[Match]:
 
     monkeypatch.setattr(QuickRoute, "matches", note)
     return said
+
+
+@pytest.fixture(autouse=True)
+def no_hits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have every tile come by a route: what is cached is answered before."""
+    monkeypatch.setattr(TileService, "hit", lambda *_: None)
 
 
 def answers(client: TestClient, path: str) -> tuple[int, str, object]:
@@ -106,5 +113,9 @@ def test_quick_routes_are_described_once(client: TestClient) -> None:
         "datetime",
         "as_recorded",
     } == search
-    assert {"layers", "z", "x", "y", "datetime", "as_recorded"} == tile
+    assert {"layers", "z", "x", "y", "datetime", "as_recorded", "properties"} | {
+        "filter",
+        "filter-lang",
+        "filter-crs",
+    } == tile
     assert not [path for path in paths if ":int" in path]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from layers.access import Clearance
 from layers.base import Title
 from layers.extent import BBox
 from layers.registry import layers_at
+from tiles.grids import WEB_MERCATOR
+from tiles.query import TileQuery, TileTime
 from tiles.style import STATUS_COLORS, CityOnMap, map_style
 from tiles.tilejson import tilejson
 
@@ -104,7 +107,17 @@ def test_the_web_map_draws_states_in_the_colours_of_the_style(status: str) -> No
 def test_tilejson_spans_the_zooms_of_its_layers() -> None:
     layers = layers_at(Clearance.PUBLIC)
 
-    document = tilejson(layers, Clearance.PUBLIC, EXTENT, "http://localhost/{z}/{x}/{y}.mvt")
+    now = TileTime(datetime.now(UTC))
+    queries = [TileQuery(layer, Clearance.PUBLIC, now) for layer in layers]
+
+    document = tilejson(
+        queries,
+        WEB_MERCATOR,
+        EXTENT,
+        tiles_url="http://localhost/{z}/{x}/{y}.mvt",
+        attribution="",
+        base_zooms={},
+    )
 
     assert min(layer.minzoom for layer in layers) == document["minzoom"]
     ids = [described["id"] for described in document["vector_layers"]]

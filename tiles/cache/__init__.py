@@ -1,0 +1,19 @@
+"""Encoded tiles kept on this host: one cache for all processes, bounded, and never stale."""
+
+from tiles.cache.entries import CachedTile
+from tiles.cache.keys import BELIEVED_NOW, NOW, TileKey
+from tiles.cache.locks import TileLocks
+from tiles.cache.purging import TileChange
+from tiles.cache.store import CacheFolder, Seen, TileCache
+
+__all__ = [
+    "BELIEVED_NOW",
+    "NOW",
+    "CacheFolder",
+    "CachedTile",
+    "Seen",
+    "TileCache",
+    "TileChange",
+    "TileKey",
+    "TileLocks",
+]
