@@ -77,6 +77,9 @@ PROBLEMS: dict[type[Exception], Problem] = {
     errors.DatabaseUnavailable: _UNAVAILABLE,
     errors.NotYetSettled: _UNAVAILABLE,
     errors.ServiceBusy: _UNAVAILABLE,
+    errors.FontMissing: Problem(
+        "font-missing", 501, Title("The service has no Chinese font", "服务器缺少中文字体")
+    ),
     errors.QueryTimedOut: _TIMED_OUT,
     errors.StorageFull: Problem(
         "storage-full", 507, Title("There is no room for uploads", "存储空间不足")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Protocol
 
 from sqlalchemy import ColumnElement, TableClause
@@ -88,3 +88,12 @@ class TileQuery:
         shipped = "*" if self.properties is None else ",".join(a.name for a in self.attributes)
         condition = self.condition.canonical if self.condition else ""
         return f"{shipped}\n{condition}".encode()
+
+
+_ANY_INSTANT = datetime.min.replace(tzinfo=UTC)
+
+
+def timeless(query: TileQuery) -> TileQuery:
+    """One query for all instants, for which there is one statement."""
+    as_recorded = _ANY_INSTANT if query.time.as_recorded is not None else None
+    return replace(query, time=TileTime(_ANY_INSTANT, as_recorded))

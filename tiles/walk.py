@@ -18,10 +18,9 @@ from sqlalchemy.dialects.postgresql.psycopg import dialect as psycopg_dialect
 
 from layers.base import TILE_SRID
 from layers.extent import BBox
-from tiles.generalised import timeless
 from tiles.grids import EARTH_HALF_M, Box, Grid
 from tiles.matrix import TileAddress
-from tiles.query import TileQuery
+from tiles.query import TileQuery, timeless
 from tiles.vector import TileOptions
 
 _DIALECT = psycopg_dialect()  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy

@@ -1,4 +1,4 @@
-"""Vector tiles, TileJSON and map styles over HTTP."""
+"""Vector tiles and TileJSON over HTTP."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from geoservice.api.answers import base_url, cache_control, json_response
-from geoservice.api.parameters import CallerAccess, PathNumber, ServiceSettings
+from geoservice.api.parameters import CallerAccess, PathNumber
 from geoservice.api.quick import QuickRoute, no_parameters
 from geoservice.api.tile_queries import AskedTiles, RequestedTiles, asked_tiles, named_layers
 from geoservice.auth import get_access
@@ -16,19 +16,13 @@ from geoservice.theme_watch import know_layers
 from geoservice.tile_answer import tile_answer
 from geoservice.tile_service import TileAsk, TileService
 from layers.access import Access
-from layers.base import Title
-from layers.errors import NotFoundError
 from layers.extent import BBox
-from layers.registry import layers_at
 from tiles.generalised import read_base_zooms
 from tiles.grids import WEB_MERCATOR, Grid, get_grid
 from tiles.matrix import TileAddress
-from tiles.style import CityOnMap, map_style
 from tiles.tilejson import tilejson
 
 router = APIRouter(tags=["Tiles"])
-
-STYLE_NAME = "city"
 
 
 @router.get("/tiles/{layers}/{z}/{x}/{y}.mvt", summary="One vector tile")
@@ -128,25 +122,5 @@ async def _tilejson(
             attribution=city.attribution,
             base_zooms=base_zooms,
         ),
-        headers={"Cache-Control": cache_control(access), "Vary": "Authorization"},
-    )
-
-
-@router.get("/styles/{name}.json", summary="A map style")
-async def style(settings: ServiceSettings, access: CallerAccess, name: str) -> Response:
-    """A MapLibre style of all layers that the caller may see, with their legend."""
-    if name != STYLE_NAME:
-        message = f"there is no style {name!r}"
-        raise NotFoundError(message)
-    city = settings.city
-    on_map = CityOnMap(
-        name=Title(city.name_en, city.name_zh),
-        extent=BBox(*city.extent),
-        time_zone=city.time_zone,
-        view=city.view,
-        attribution=city.attribution,
-    )
-    return json_response(
-        map_style(layers_at(access.level), access.level, name=name, city=on_map),
         headers={"Cache-Control": cache_control(access), "Vary": "Authorization"},
     )

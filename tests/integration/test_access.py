@@ -57,6 +57,7 @@ def every_path() -> Iterator[str]:
     names = [layer.name for layer in LAYERS]
     yield from ("/", "/conformance", "/collections", "/api", "/styles/city.json")
     yield "/tileMatrixSets"
+    yield from ("/styles/city-print.json", "/sprites/city-print.json", "/sprites/city@2x.png")
     for name in names:
         yield f"/collections/{name}"
         yield f"/collections/{name}/items?limit=100"
@@ -64,6 +65,7 @@ def every_path() -> Iterator[str]:
         yield f"/collections/{name}/items?datetime=2000-01-01T00:00:00Z/.."
         yield from (f"/collections/{name}/items/{i}" for i in range(1, 8))
         yield f"/tiles/{name}.json"
+        yield f"/legends/{name}.svg?look=night"
         yield f"/tiles/{name}/15/26765/14276.mvt"
         yield f"/tiles/{name},roads/15/26765/14276.mvt"
         yield f"/collections/{name}/queryables"

@@ -14,8 +14,10 @@ from layers.base import Title
 from layers.extent import BBox
 from layers.registry import layers_at
 from tiles.grids import WEB_MERCATOR
+from tiles.legend import STATUS_COLORS
+from tiles.looks import DAY, Look
 from tiles.query import TileQuery, TileTime
-from tiles.style import STATUS_COLORS, CityOnMap, map_style
+from tiles.style import CityOnMap, StyleRequest, map_style
 from tiles.tilejson import tilejson
 
 ROOT = Path(__file__).parents[3]
@@ -23,9 +25,13 @@ EXTENT = BBox(113.75, 22.4, 114.65, 22.87)
 SHENZHEN = CityOnMap(Title("Shenzhen", "深圳市"), EXTENT, "Asia/Shanghai")
 
 
-def style_at(level: Clearance) -> dict[str, Any]:
+URL = "http://city.test"
+
+
+def style_at(level: Clearance, look: Look = DAY, city: CityOnMap = SHENZHEN) -> dict[str, Any]:
     """The style of a level."""
-    return map_style(layers_at(level), level, name="city", city=SHENZHEN)
+    wanted = StyleRequest("city", look, URL)
+    return map_style(layers_at(level), level, wanted=wanted, city=city)
 
 
 @pytest.mark.parametrize("level", list(Clearance), ids=lambda level: level.label)
@@ -90,7 +96,7 @@ def test_every_district_has_a_label_whatever_its_level() -> None:
 def test_the_map_opens_where_the_city_says_and_names_whose_data_they_are() -> None:
     city = replace(SHENZHEN, view=(114.06, 22.54, 15), attribution="规划局 <b>")
 
-    style = map_style(layers_at(Clearance.PUBLIC), Clearance.PUBLIC, name="city", city=city)
+    style = style_at(Clearance.PUBLIC, city=city)
 
     assert ([114.06, 22.54], 15) == (style["center"], style["zoom"])
     assert style["sources"]["roads"]["attribution"] == "规划局 &lt;b&gt;"
