@@ -3,7 +3,10 @@
     GeoserviceError
      ├ RequestError          the caller can mend it
      │  ├ InvalidParameter
+     │  │  ├ MissingParameter
+     │  │  └ NumberOutsideMatrix
      │  ├ UnknownParameter
+     │  ├ UnsupportedOperation
      │  ├ InvalidBody
      │  ├ BodyTooLarge
      │  └ UploadTimedOut
@@ -68,6 +71,28 @@ class InvalidParameter(RequestError):
         self.name = name
         self.value = value
         self.reason = reason
+
+
+class MissingParameter(InvalidParameter):
+    """A parameter is needed and was not given."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, None, "is needed")
+
+
+class NumberOutsideMatrix(InvalidParameter):
+    """The row or the column of a tile is a number that its matrix does not have."""
+
+    def __init__(self, name: str, value: int) -> None:
+        super().__init__(name, value, "lies outside of the matrix")
+
+
+class UnsupportedOperation(RequestError):
+    """A service is asked for an operation that it does not have."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"there is no operation {name!r}: {reason}")
+        self.name = name
 
 
 class UnknownParameter(RequestError):

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from geoservice.api.answers import base_url, cache_control, json_response, names_tag
+from geoservice.api.answers import base_url, cache_control, has_already, json_response
 from geoservice.api.parameters import (
     CallerAccess,
     PathNumber,
@@ -172,6 +172,6 @@ def tile_response(request: Request, access: Access, made: KeptTile, extension: s
     if not made.content:
         return Response(status_code=204, headers=headers)
     headers["ETag"] = made.etag
-    if names_tag(request, made.etag):
+    if has_already(request, made.etag):
         return Response(status_code=304, headers=headers)
     return Response(made.content, 200, headers, FORMATS[extension])
