@@ -14,7 +14,7 @@ import json
 import pickle
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -37,21 +37,22 @@ CHANGES_KEPT_S = 300
 _RESTAMPED_AFTER_S = 300
 """Age of a stamp from which on it is renewed when the tile is wanted."""
 
-_FILLED = 0.95
-"""Share of the bound above which the oldest tiles are dropped, down to a share below it."""
-_EMPTIED = 0.85
+_FILLED = 0.9
+"""Share of the bound above which the oldest tiles are dropped, a few with each that is stored."""
 
-_ENTRY_OVERHEAD_BYTES = 160
-"""What a tile takes in the store besides its value, about."""
+_DROPPED_AT_ONCE = 256
+"""A transaction needs new pages for what it drops, so it must not drop much."""
+
+_CHANGES_PARSED = 1_000
+"""How many changes are remembered as objects, too."""
 
 _MAP_FACTOR = 2
 """LMDB keeps pages of transactions that are still read, so its map is larger than what it holds."""
 
-_FORMAT = 1
+_FORMAT = 2
 """Of keys and tiles; a cache of another one is emptied."""
 
 _LEAST_MAP_BYTES = 64 << 20
-_PAGE_BYTES, _LONG_VALUE_BYTES = 4096, 2000
 
 _LAST_ZOOM = 30
 _AGE = Struct(">I")
@@ -180,10 +181,9 @@ class TileCache:
                 if not self._may_store(transaction, key, tile, seen):
                     return False
                 self._put(transaction, packed, value, stamp)
-                self._make_room(transaction)
+                self._drop_oldest(transaction, _FILLED * self._folder.max_bytes)
         except lmdb.MapFullError:
-            # Readers of long ago may hold pages that were given up since.
-            self._environment.reader_check()
+            self._drop_tiles()
             return False
         return True
 
@@ -215,7 +215,23 @@ class TileCache:
 
         Returns:
             How many tiles were deleted; None if another process got further meanwhile.
+
+        Raises:
+            StoreUnavailable: there is no room to write it down.
         """
+        try:
+            return self._applied(reached_before, reached, changes, instants)
+        except lmdb.MapFullError:
+            self._drop_tiles()
+            return self._applied(reached_before, reached, changes, instants)
+
+    def _applied(
+        self,
+        reached_before: str | None,
+        reached: str,
+        changes: Sequence[TileChange],
+        instants: dict[str, bytes],
+    ) -> int | None:
         with self._environment.begin(write=True) as transaction:
             if _text(transaction.get(b"reached", db=self._meta)) != reached_before:
                 return None
@@ -264,9 +280,9 @@ class TileCache:
                 self._restamp(transaction)
 
     def used_bytes(self) -> int:
-        """How much the tiles take."""
-        with self._environment.begin(db=self._meta) as transaction:
-            return _number(transaction.get(b"bytes"))
+        """How much the tiles take, in whole pages."""
+        with self._environment.begin() as transaction:
+            return self._used(transaction)
 
     def tiles(self) -> Iterator[tuple[TileKey, CachedTile]]:
         """All tiles with their keys."""
@@ -343,16 +359,10 @@ class TileCache:
         transaction.put(name, _NUMBER.pack(number), db=self._meta)
         return number
 
-    def _add_bytes(self, transaction: lmdb.Transaction, more: int) -> int:
-        used = max(0, _number(transaction.get(b"bytes", db=self._meta)) + more)
-        transaction.put(b"bytes", _NUMBER.pack(used), db=self._meta)
-        return used
-
     def _put(self, transaction: lmdb.Transaction, key: bytes, value: bytes, stamp: int) -> None:
         self._delete(transaction, key)
         transaction.put(key, value, db=self._tiles)
         transaction.put(_AGE.pack(stamp) + key, b"", db=self._ages)
-        self._add_bytes(transaction, _space(len(value)))
 
     def _delete(self, transaction: lmdb.Transaction, key: bytes) -> bool:
         value = transaction.get(key, db=self._tiles)
@@ -360,17 +370,39 @@ class TileCache:
             return False
         transaction.delete(_AGE.pack(stamp_of(value)) + key, db=self._ages)
         transaction.delete(key, db=self._tiles)
-        self._add_bytes(transaction, -_space(len(value)))
         return True
 
-    def _make_room(self, transaction: lmdb.Transaction) -> None:
-        used = _number(transaction.get(b"bytes", db=self._meta))
-        if used <= _FILLED * self._folder.max_bytes:
-            return
+    def _used(self, transaction: lmdb.Transaction) -> int:
+        pages, page_bytes = 0, 0
+        for database in (self._tiles, self._ages):
+            said = transaction.stat(database)
+            pages += said["branch_pages"] + said["leaf_pages"] + said["overflow_pages"]
+            page_bytes = said["psize"]
+        return pages * page_bytes
+
+    def _drop_oldest(self, transaction: lmdb.Transaction, most_bytes: float) -> None:
+        """Drop tiles that nobody has wanted for longest, until the others take so much or less."""
         oldest = transaction.cursor(db=self._ages)
-        while used > _EMPTIED * self._folder.max_bytes and oldest.first():
+        for _ in range(_DROPPED_AT_ONCE):
+            if self._used(transaction) <= most_bytes or not oldest.first():
+                return
             self._delete(transaction, bytes(oldest.key())[_AGE.size :])
-            used = _number(transaction.get(b"bytes", db=self._meta))
+
+    def _drop_tiles(self) -> None:
+        """Drop all tiles of a store without a free page; what is known of changes stays.
+
+        Raises:
+            StoreUnavailable: not even that can be done.
+        """
+        # Readers of long ago may hold pages that were given up since.
+        self._environment.reader_check()
+        try:
+            with self._environment.begin(write=True) as transaction:
+                for database in (self._tiles, self._ages):
+                    transaction.drop(database, delete=False)
+        except lmdb.Error as error:
+            message = f"the cache of tiles cannot be emptied: {type(error).__name__}"
+            raise StoreUnavailable(message) from error
 
     def _restamp(self, transaction: lmdb.Transaction) -> None:
         wanted, self._wanted = self._wanted, set()
@@ -390,24 +422,30 @@ class TileCache:
         said: dict[str, Any],
     ) -> bool:
         now = int(seen.began_at * 1e6)
-        for number, change in self._remembered(transaction):
-            if change.layer not in said["layers"] or not change.concerns(key, tile.until, now):
-                continue
-            is_unseen = any(not is_visible(change.xid, one) for one in seen.snapshots)
-            is_new = seen.has_cached_parts and number > seen.change_no
-            if (is_unseen or is_new) and change.touches(boxes_of([key], said["margin"]))[0]:
+        for change in self._unseen(transaction, seen):
+            if (
+                change.layer in said["layers"]
+                and change.concerns(key, tile.until, now)
+                and change.touches(boxes_of([key], said["margin"]))[0]
+            ):
                 return True
         return False
 
-    def _remembered(self, transaction: lmdb.Transaction) -> Iterable[tuple[int, TileChange]]:
+    def _unseen(self, transaction: lmdb.Transaction, seen: Seen) -> Iterator[TileChange]:
+        """Changes that a rendering may not have seen; most it saw, and these are not parsed."""
         for key, value in transaction.cursor(db=self._changes):
-            key = bytes(key)
-            parsed = self._parsed.get(key)
-            if parsed is None:
-                parsed = self._parsed[key] = _unpacked_change(bytes(value))[1]
-                while len(self._parsed) > 1_000:
-                    self._parsed.popitem(last=False)
-            yield _number(key), parsed
+            is_new = seen.has_cached_parts and _number(key) > seen.change_no
+            xid = _xid_of(value)
+            if is_new or not all(is_visible(xid, one) for one in seen.snapshots):
+                yield self._parsed_change(bytes(key), bytes(value))
+
+    def _parsed_change(self, key: bytes, value: bytes) -> TileChange:
+        parsed = self._parsed.get(key)
+        if parsed is None:
+            parsed = self._parsed[key] = _unpacked_change(value)
+            while len(self._parsed) > _CHANGES_PARSED:
+                self._parsed.popitem(last=False)
+        return parsed
 
     def _remember(self, transaction: lmdb.Transaction, change: TileChange) -> None:
         number = self._count(transaction, b"changes")
@@ -416,7 +454,7 @@ class TileCache:
     def _forget_old_changes(self, transaction: lmdb.Transaction) -> None:
         cursor = transaction.cursor(db=self._changes)
         while cursor.first():
-            if time.time() - _unpacked_change(bytes(cursor.value()))[0] < CHANGES_KEPT_S:
+            if time.time() - _applied_at(cursor.value()) < CHANGES_KEPT_S:
                 return
             cursor.delete()
 
@@ -493,20 +531,26 @@ def _pack_time(seconds: float) -> bytes:
     return _NUMBER.pack(int(seconds * 1e3))
 
 
-def _space(value_bytes: int) -> int:
-    """What a tile takes in the store; a long value takes whole pages of its own."""
-    if value_bytes > _LONG_VALUE_BYTES:
-        value_bytes = (value_bytes + 16 + _PAGE_BYTES - 1) // _PAGE_BYTES * _PAGE_BYTES
-    return value_bytes + _ENTRY_OVERHEAD_BYTES
+_CHANGE = Struct(">Qd")
+"""The transaction of a change and when it was applied, ``time.time()``."""
 
 
 def _packed_change(change: TileChange) -> bytes:
-    return pickle.dumps((time.time(), astuple(change)))
+    return _CHANGE.pack(change.xid, time.time()) + pickle.dumps(astuple(change))
 
 
-def _unpacked_change(value: bytes) -> tuple[float, TileChange]:
-    at, fields = pickle.loads(value)  # noqa: S301  # written by us into a folder of ours
-    return at, TileChange(*fields)
+def _unpacked_change(value: bytes) -> TileChange:
+    return TileChange(*pickle.loads(value[_CHANGE.size :]))  # noqa: S301  # written by us into a folder of ours
+
+
+def _xid_of(value: bytes | memoryview) -> int:
+    xid: int = _CHANGE.unpack_from(value)[0]
+    return xid
+
+
+def _applied_at(value: bytes | memoryview) -> float:
+    seconds: float = _CHANGE.unpack_from(value)[1]
+    return seconds
 
 
 def _boot_id() -> str:

@@ -190,18 +190,40 @@ def test_other_instants_than_those_of_the_key_keep_a_tile_out(cache: TileCache) 
     assert (version + 1, b"12345678") == cache.instants("roads")
 
 
-def test_the_cache_keeps_to_its_bound_and_drops_what_nobody_wanted(tmp_path: Path) -> None:
-    cache = TileCache(CacheFolder(tmp_path, 400_000), "city")
+@pytest.mark.parametrize("size", [300, 1_000, 3_000, 60_000])
+def test_the_cache_keeps_to_its_bound_and_goes_on_storing(tmp_path: Path, size: int) -> None:
+    cache = TileCache(CacheFolder(tmp_path, 2_000_000), "city")
+    cache.begin_anew(None, "10:10:", {})
+    number = cache.number_of_set(["roads"], "a", MARGIN)
+    columns = Random(1).sample(range(2**14), 9_000_000 // (size + 1_500))
+
+    stored = [
+        cache.store(TileKey(number, WEB_MERCATOR, 14, x, 0, 0), plain(size), seen(cache))
+        for x in columns
+    ]
+
+    assert all(stored)
+    assert 1_000_000 < cache.used_bytes() <= 2_000_000
+    assert (tmp_path / "data.mdb").stat().st_size < 3_000_000
+    cache.close()
+
+
+def test_a_store_without_a_free_page_is_emptied_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tiles.cache.store._LEAST_MAP_BYTES", 1 << 20)
+    monkeypatch.setattr("tiles.cache.store._FILLED", 100)  # so that nothing is dropped before
+    cache = TileCache(CacheFolder(tmp_path, 500_000), "city")
     cache.begin_anew(None, "10:10:", {})
     number = cache.number_of_set(["roads"], "a", MARGIN)
 
-    for x in range(300):
+    stored = [
         cache.store(TileKey(number, WEB_MERCATOR, 14, x, 0, 0), plain(3_000), seen(cache))
+        for x in range(1_000)
+    ]
 
-    left = [key for key, _ in cache.tiles()]
-    assert 40 < len(left) < 130
-    assert cache.used_bytes() <= 400_000
-    assert (tmp_path / "data.mdb").stat().st_size < 70 << 20
+    assert 980 < sum(stored) < 1_000
+    assert "10:10:" == cache.reached()[0]
     cache.close()
 
 
