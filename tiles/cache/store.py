@@ -14,7 +14,7 @@ import json
 import pickle
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -25,7 +25,7 @@ from typing import Any
 import lmdb
 
 from layers.errors import StoreUnavailable
-from tiles.cache.entries import CachedTile, stamp_of, until_of
+from tiles.cache.entries import CachedTile, sizes_of, stamp_of, until_of
 from tiles.cache.keys import GRID_NAMES, TileKey, place_key, set_key
 from tiles.cache.purging import TileChange, boxes_of, columns_of
 from tiles.cache.snapshots import is_visible
@@ -72,6 +72,29 @@ class CacheFolder:
 
 
 @dataclass(frozen=True)
+class SlowRender:
+    """A rendering that took long.
+
+    Attributes:
+        level: Clearance as which it was rendered.
+        at: Seconds since 1970.
+    """
+
+    milliseconds: float
+    layers: str
+    grid: str
+    z: int
+    x: int
+    y: int
+    level: int
+    at: float
+
+
+SLOW_KEPT = 20
+"""How many of the slowest renderings are remembered."""
+
+
+@dataclass(frozen=True)
 class Seen:
     """What a rendering saw of the layers of its tile.
 
@@ -94,10 +117,11 @@ class TileCache:
     """The tiles of one database on this host.
 
     Args:
-        identity: Of the database; a cache of another one is emptied.
+        identity: Of the database; a cache of another one is emptied. None looks at the cache as it
+            is, whatever it is of.
     """
 
-    def __init__(self, folder: CacheFolder, identity: str) -> None:
+    def __init__(self, folder: CacheFolder, identity: str | None) -> None:
         self._folder = folder
         self._clean = folder.path / "synced"
         self._environment = _open(folder)
@@ -107,7 +131,8 @@ class TileCache:
         self._changes = open_db(b"changes")
         self._wanted: set[bytes] = set()
         self._parsed: OrderedDict[bytes, TileChange] = OrderedDict()
-        self._forget_if_foreign(identity)
+        if identity is not None:
+            self._forget_if_foreign(identity)
 
     def close(self) -> None:
         """Let go of the store, with everything on disk."""
@@ -289,6 +314,25 @@ class TileCache:
         with self._environment.begin(db=self._tiles, buffers=True) as transaction:
             for key, value in transaction.cursor():
                 yield TileKey.unpacked(bytes(key)), CachedTile.unpacked(value)
+
+    def sizes(self) -> Iterator[tuple[TileKey, int, int]]:
+        """The keys of all tiles, with their bytes as they are kept and before compression."""
+        with self._environment.begin(db=self._tiles, buffers=True) as transaction:
+            for key, value in transaction.cursor():
+                yield TileKey.unpacked(bytes(key)), *sizes_of(value)
+
+    def slowest(self) -> list[SlowRender]:
+        """The renderings that took longest since the cache was made, the slowest first."""
+        with self._environment.begin(db=self._meta) as transaction:
+            return _unpacked_slow(transaction.get(_SLOWEST))
+
+    def remember_slow(self, renders: Iterable[SlowRender]) -> None:
+        """Keep the slowest of some renderings and of those that are remembered."""
+        with self._environment.begin(write=True, db=self._meta) as transaction:
+            known = _unpacked_slow(transaction.get(_SLOWEST))
+            slowest = sorted({*known, *renders}, key=lambda one: -one.milliseconds)[:SLOW_KEPT]
+            packed = json.dumps([astuple(one) for one in slowest]).encode()
+            transaction.put(_SLOWEST, packed)
 
     def layers_of_sets(self) -> dict[int, tuple[str, ...]]:
         """The layers of all sets by their numbers."""
@@ -502,6 +546,13 @@ class TileCache:
                 if not bytes(key).startswith(_NUMBERED):
                     return
                 yield _number(key[len(_NUMBERED) :]), json.loads(bytes(value))
+
+
+_SLOWEST = b"slowest"
+
+
+def _unpacked_slow(value: bytes | None) -> list[SlowRender]:
+    return [SlowRender(*fields) for fields in json.loads(value or b"[]")]
 
 
 _NUMBERED, _DIGESTED = b"#", b"="
