@@ -16,6 +16,9 @@ from geoservice.api import (
     features,
     health,
     loads,
+    ogc_tiles,
+    queryables,
+    styles,
     tiles,
     uploads,
     webmap,
@@ -49,10 +52,14 @@ def create_app(settings: Settings) -> FastAPI:
         database = Database(DatabaseAddress(settings.database), settings.database.pool_size)
         app.state.database = database
         app.state.gate = Gate(database)
-        options = TileOptions(settings.tiles.extent, settings.tiles.buffer)
         folder = CacheFolder(settings.tile_cache_folder, settings.tiles.cache_bytes)
         keeper = CacheKeeper(database, folder)
-        app.state.tiles = TileService(database, keeper, options, settings.tiles.gzip_level)
+        app.state.tiles = TileService(
+            database,
+            keeper,
+            TileOptions(settings.tiles.extent, settings.tiles.buffer),
+            settings.tiles.gzip_level,
+        )
         async with ThemeWatch(database).running() as app.state.themes, keeper.running():
             log.info("worker started", version=__version__)
             yield
@@ -75,7 +82,18 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.hours = CityHours(settings.city.time_zone)
     app.router.routes.extend((*tiles.quick_routes, *availability.quick_routes))
     every_route = [Depends(refuse_unknown_parameters), Depends(know_layers)]
-    for module in (collections, features, tiles, availability, uploads, loads, health):
+    for module in (
+        collections,
+        features,
+        queryables,
+        tiles,
+        ogc_tiles,
+        styles,
+        availability,
+        uploads,
+        loads,
+        health,
+    ):
         app.include_router(module.router, dependencies=every_route)
     app.include_router(webmap.router)
     webmap.mount_assets(app)

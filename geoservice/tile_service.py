@@ -124,6 +124,11 @@ class TileService:
             return found
         return await self._made_once(access, ask, key, times, cache.last_change)
 
+    async def settled(self) -> None:
+        """Wait until what was rendered is stored."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
     async def _times_of(self, cache: TileCache, ask: TileAsk) -> KeyTimes:
         time_ = ask.queries[0].time
         if time_.as_recorded is None:

@@ -234,7 +234,11 @@ class Style:
         live: Whether the colour follows the live status of the feature.
         live_minzoom: Zoom from which it does; further out there are too many features to ask for.
         dashed: Whether lines are dashed.
-        minzoom: Zoom from which it is drawn; tiles hold it from further out on.
+        minzoom: Zoom from which it is drawn; tiles hold it from further out on, where an overview
+            of it would only make the map restless.
+        symbol_by: Attribute whose values have symbols.
+        symbols: Names of the symbols by value; those there are stand in ``tiles/symbols.py``.
+        symbol_minzoom: Zoom from which symbols are drawn.
     """
 
     color: str
@@ -255,6 +259,9 @@ class Style:
     live_minzoom: int = 14
     dashed: bool = False
     minzoom: int = 0
+    symbol_by: str | None = None
+    symbols: Mapping[str, str] = field(default_factory=dict)
+    symbol_minzoom: int = 15
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@
         ├ StoreUnavailable
         ├ DatabaseUnavailable
         ├ NotYetSettled
+        ├ FontMissing
         ├ QueryTimedOut
         └ StorageFull
 
@@ -310,6 +311,15 @@ class NotYetSettled(ServiceError):
     def __init__(self, as_recorded: datetime) -> None:
         super().__init__(f"what is believed at {as_recorded:%Y-%m-%dT%H:%M:%S%z} is being written")
         self.as_recorded = as_recorded
+
+
+class FontMissing(ServiceError):
+    """A picture has Chinese to write, and the machine has no font for it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this machine has no font with Chinese glyphs: ask for .svg, or for lang=en"
+        )
 
 
 class QueryTimedOut(ServiceError):

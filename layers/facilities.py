@@ -22,6 +22,27 @@ def _text(name: str, en: str, zh: str, *aliases: str) -> Attribute:
     return Attribute(name, AttributeType.TEXT, Title(en, zh), aliases=(zh, *aliases))
 
 
+_SYMBOLS = {
+    "library": "library",
+    "museum": "museum",
+    "gallery": "gallery",
+    "concert_hall": "concert_hall",
+    "sports_hall.badminton": "badminton",
+    "sports_hall.swimming": "swimming",
+    "parking": "parking",
+    "parking.bicycle": "bicycle",
+    "clinic": "cross",
+    "hospital": "hospital",
+    "park": "tree",
+    "toilet": "toilet",
+    "charging": "charging",
+    "scenic_spot": "mountain",
+    "school": "school",
+    "metro_station": "metro",
+    "service_hall": "hall",
+    "other": "star",
+}
+
 LAYER = Layer(
     name="facilities",
     title=Title("Public facilities", "公共设施"),
@@ -84,12 +105,14 @@ LAYER = Layer(
         ),
     ),
     style=Style(
-        minzoom=12,
         color="#2f6fb2",
-        width_px=11,
+        width_px=15,
         outline="#ffffff",
         label="name",
         label_minzoom=17,
         live=True,
+        minzoom=9,
+        symbol_by="kind",
+        symbols=_SYMBOLS,
     ),
 )

@@ -17,6 +17,7 @@ from layers.access import Clearance
 from layers.base import STORAGE_SRID, TILE_SRID, Layer
 from layers.errors import InvalidParameter
 from layers.extent import BBox, TimeInterval
+from layers.filters import Filter, queryables
 from layers.versions import Condition, Versions
 
 COORDINATE_DECIMALS = 9
@@ -67,6 +68,8 @@ class FeatureQuery:
         after: The cursor of the page before.
         feature_id: Only this feature.
         as_recorded: What was believed at this aware instant; None is what is believed now.
+        condition: Only features that meet it.
+        properties: Names of the properties wanted; None is all that the level may read.
     """
 
     interval: TimeInterval
@@ -75,22 +78,27 @@ class FeatureQuery:
     after: Cursor | None = None
     feature_id: int | None = None
     as_recorded: datetime | None = None
+    condition: Filter | None = None
+    properties: tuple[str, ...] | None = None
+
+    def names(self, layer: Layer, level: Clearance) -> tuple[str, ...]:
+        """The names of the properties of an answer, in order."""
+        return tuple(queryables(layer, level)) if self.properties is None else self.properties
 
 
 def select_features(layer: Layer, level: Clearance, query: FeatureQuery) -> Select[Any]:
     """Versions in keyset order: feature_id, then the instant at which the version began.
 
-    Rows: feature_id, the attributes that the level may read, admin_code, ``began``, ``ended`` and
-    ``recorded`` (timestamptz; ended null is open) and ``geometry`` (GeoJSON text, x longitude,
-    y latitude in CGCS2000 degrees).
+    Rows: feature_id, the properties asked for, ``began``, ``ended`` and ``recorded`` (timestamptz;
+    ended null is open) and ``geometry`` (GeoJSON text, x longitude, y latitude in CGCS2000
+    degrees).
     """
     read = Versions(layer, level, is_earlier_belief=query.as_recorded is not None)
 
     def columns(view: TableClause) -> list[ColumnElement[Any]]:
         return [
             view.c.feature_id,
-            *(view.c[attribute.name] for attribute in layer.attributes_at(level)),
-            view.c.admin_code,
+            *(view.c[name] for name in query.names(layer, level)),
             func.lower(view.c.valid_during).label("began"),
             func.upper(view.c.valid_during).label("ended"),
             func.lower(view.c.recorded_during).label("recorded"),
@@ -125,6 +133,8 @@ def _conditions(query: FeatureQuery) -> Iterator[Condition]:
     if query.bbox is not None:
         box = query.bbox
         yield lambda view: or_(*(_touches(view, part) for part in box.parts()))
+    if query.condition is not None:
+        yield query.condition.condition
 
 
 def _is_after(view: TableClause, after: Cursor) -> ColumnElement[bool]:

@@ -93,11 +93,19 @@ def choose_again(
         rows: As for ``choose``.
 
     Returns:
-        Boxes of rows that came or went, EPSG:3857, (xmin, ymin, xmax, ymax).
+        Boxes of rows that came or went, EPSG:3857, (xmin, ymin, xmax, ymax); one for those of a
+        tile.
     """
+    column, row = (
+        cell_number(
+            f"coalesce(g.reference_{axis}, n.reference_{axis})", zoom, southward=axis == "y"
+        )
+        for axis in "xy"
+    )
     overview, columns = qualified_overview(layer), version_columns(layer)
     written = f"tile_zoom, {columns}, tile_rank, reference_x, reference_y, geom_3857"
-    returned = "RETURNING o.feature_id, o.clearance, o.valid_during, o.geom_3857"
+    compared = "o.feature_id, o.clearance, o.valid_during, o.geom_3857"
+    returned = f"RETURNING {compared}, o.reference_x, o.reference_y"
     deleted = ", ".join(
         f"gone_{name} AS (DELETE FROM {overview} o USING cells c "
         f"WHERE o.tile_zoom = {smallint(zoom)} AND {which} AND {_lies_in_cell('o', zoom)} "
@@ -115,9 +123,10 @@ def choose_again(
                 {returned}
             )
             SELECT ST_XMin(b), ST_YMin(b), ST_XMax(b), ST_YMax(b)
-            FROM (SELECT coalesce(g.geom_3857, n.geom_3857) AS b
+            FROM (SELECT ST_Extent(coalesce(g.geom_3857, n.geom_3857)) AS b
                   FROM ({gone}) g FULL JOIN came n USING (feature_id, clearance, valid_during)
-                  WHERE g.geom_3857 IS DISTINCT FROM n.geom_3857) d"""
+                  WHERE g.geom_3857 IS DISTINCT FROM n.geom_3857
+                  GROUP BY {column}, {row}) d"""
         )
     ).all()
     return [(row[0], row[1], row[2], row[3]) for row in changed]

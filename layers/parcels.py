@@ -92,7 +92,6 @@ LAYER = Layer(
         _text("status", "Status", "状态", "zt"),
     ),
     style=Style(
-        minzoom=13,
         color="#e8e2d0",
         color_by="land_use",
         width_px=0.7,
@@ -102,5 +101,6 @@ LAYER = Layer(
         label_minzoom=18,
         label_tail=7,
         label_color="#6b5f45",
+        minzoom=11,
     ),
 )

@@ -26,6 +26,24 @@ from layers.pipelines import (
     Z_SOURCE,
 )
 
+_SYMBOLS = {
+    "检查井": "manhole",
+    "检修井": "manhole",
+    "窨井": "manhole",
+    "雨水井": "storm-manhole",
+    "污水井": "sewer-manhole",
+    "人孔": "cable-manhole",
+    "手孔": "hand-hole",
+    "雨水篦": "gully",
+    "雨篦": "gully",
+    "阀门": "valve",
+    "排气阀": "air-valve",
+    "消防栓": "hydrant",
+    "消火栓": "hydrant",
+    "水表": "meter",
+    "凝水缸": "drip-pot",
+}
+
 LAYER = Layer(
     name="pipeline_nodes",
     title=Title("Pipeline nodes", "管点"),
@@ -105,11 +123,14 @@ LAYER = Layer(
         Z_SOURCE,
     ),
     style=Style(
-        minzoom=15,
         color="#6600cc",
         color_by="kind",
         legend_by="category",
         width_px=4,
         outline="#ffffff",
+        minzoom=14,
+        symbol_by="appurtenance",
+        symbols=_SYMBOLS,
+        symbol_minzoom=18,
     ),
 )

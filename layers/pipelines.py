@@ -241,5 +241,5 @@ LAYER = Layer(
         ),
         Z_SOURCE,
     ),
-    style=Style(minzoom=12, color="#6600cc", color_by="kind", legend_by="category", width_px=2.5),
+    style=Style(color="#6600cc", color_by="kind", legend_by="category", width_px=2.5, minzoom=10),
 )

@@ -79,7 +79,6 @@ LAYER = Layer(
         ),
     ),
     style=Style(
-        minzoom=8,
         color="#ffffff",
         color_by="road_class",
         width_px=5,
@@ -94,5 +93,6 @@ LAYER = Layer(
         },
         outline="#c9c2b4",
         label="name",
+        minzoom=7,
     ),
 )

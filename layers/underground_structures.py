@@ -64,7 +64,6 @@ LAYER = Layer(
         _elevation("bottom_elevation_m", "Bottom elevation", "底标高", "底高程"),
     ),
     style=Style(
-        minzoom=10,
         color="#8064a2",
         color_by="kind",
         width_px=1.0,
@@ -73,5 +72,6 @@ LAYER = Layer(
         label="name",
         label_minzoom=16,
         label_color="#4b3a73",
+        minzoom=11,
     ),
 )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -34,7 +33,7 @@ from tiles.low_zooms import (
     overview_statement,
 )
 from tiles.matrix import TileAddress
-from tiles.query import TileQuery, TileTime
+from tiles.query import TileQuery, timeless
 
 _MERCATOR_LATITUDE = 89.9
 """Beyond it Mercator has no place for the corners of a box."""
@@ -100,15 +99,6 @@ async def render_bounded(
     if query.time.as_recorded is not None:
         parameters["as_recorded"] = query.time.as_recorded
     return await _rendered(connection, statement, parameters)
-
-
-def timeless(query: TileQuery) -> TileQuery:
-    """One query for all instants, for which there is one statement."""
-    as_recorded = _ANY_INSTANT if query.time.as_recorded is not None else None
-    return replace(query, time=TileTime(_ANY_INSTANT, as_recorded))
-
-
-_ANY_INSTANT = datetime.min.replace(tzinfo=UTC)
 
 
 @lru_cache(maxsize=512)

@@ -6,7 +6,7 @@ grid's own system, x (or longitude) before y (or latitude).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -51,6 +51,10 @@ class Grid:
     max_zoom: int = 24
     mercator_zooms: int = 0
 
+    def __reduce__(self) -> tuple[Callable[[str], Grid], tuple[str]]:
+        """One grid is one object in each process, also after it was sent there."""
+        return get_grid, (self.name,)
+
     def shape(self, z: int) -> tuple[int, int]:
         """How many tiles there are across and down at a zoom; none where it has no matrix."""
         if not self.first_zoom <= z <= self.max_zoom:
@@ -66,6 +70,10 @@ class Grid:
     def mercator_zoom(self, z: int) -> int:
         """The zoom of Web Mercator whose tiles are of about the same scale."""
         return z + self.mercator_zooms
+
+    def zoom_of(self, mercator_zoom: int) -> int:
+        """The zoom, among those of the grid, whose tiles are of about a scale of Web Mercator."""
+        return min(max(mercator_zoom - self.mercator_zooms, self.first_zoom), self.max_zoom)
 
     @cached_property
     def matrix_set(self) -> morecantile.TileMatrixSet:

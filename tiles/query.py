@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Protocol
 
 from sqlalchemy import ColumnElement, TableClause
 
 from layers.access import Clearance
 from layers.base import Attribute, Layer
+from layers.filters import queryables
 from layers.versions import Versions
+from tiles.labels import label_attributes
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,18 @@ class TileQuery:
         """The attributes that the tile ships, in the order of the layer."""
         if self.properties is None:
             return self.layer.tile_attributes_at(self.level)
-        return tuple(a for a in self.layer.attributes_at(self.level) if a.name in self.properties)
+        known = queryables(self.layer, self.level)
+        return tuple(q.attribute for name, q in known.items() if name in self.properties)
+
+    @property
+    def label_attributes(self) -> tuple[Attribute, ...]:
+        """The attributes of the label points of an area layer; none where tiles hold no points.
+
+        Tiles that do not ship all of them hold none.
+        """
+        found = label_attributes(self.layer, self.level)
+        is_shipped = self.properties is None or {a.name for a in found} <= set(self.properties)
+        return found if is_shipped else ()
 
     @property
     def versions(self) -> Versions:
@@ -75,3 +88,12 @@ class TileQuery:
         shipped = "*" if self.properties is None else ",".join(a.name for a in self.attributes)
         condition = self.condition.canonical if self.condition else ""
         return f"{shipped}\n{condition}".encode()
+
+
+_ANY_INSTANT = datetime.min.replace(tzinfo=UTC)
+
+
+def timeless(query: TileQuery) -> TileQuery:
+    """One query for all instants, for which there is one statement."""
+    as_recorded = _ANY_INSTANT if query.time.as_recorded is not None else None
+    return replace(query, time=TileTime(_ANY_INSTANT, as_recorded))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from layers.access import Clearance
 from layers.base import Attribute, AttributeType, Layer
 from layers.extent import BBox
 from layers.overview_tables import has_overview
-from tiles.labels import label_attributes, label_layer_name, label_points_from
+from tiles.grids import WEB_MERCATOR, Grid
+from tiles.labels import label_layer_name, label_points_from
 from tiles.low_zooms import cluster_fields
+from tiles.query import TileQuery
 
 _JSON_TYPE = {
     AttributeType.INTEGER: "Number",
@@ -20,63 +21,81 @@ _JSON_TYPE = {
 
 
 def tilejson(
-    layers: Sequence[Layer],
-    level: Clearance,
+    queries: Sequence[TileQuery],
+    grid: Grid,
     extent: BBox,
+    *,
     tiles_url: str,
+    attribution: str = "",
     base_zooms: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
-    """The TileJSON of a composite of layers as a level sees it.
+    """The TileJSON of a composite of layers as their queries ask for them.
 
     Args:
+        grid: Whose zooms it counts.
         extent: Of the city, degrees.
         tiles_url: Absolute URL template with ``{z}/{x}/{y}``.
-        base_zooms: From which zoom on tiles show all of a layer to the level, by its name; a layer
-            that is not named is not said to be generalised.
+        attribution: Whose the data are.
+        base_zooms: From which zoom of Web Mercator on tiles show all of a layer to the level, by
+            its name; a layer that is not named is not said to be generalised.
     """
+    layers = [query.layer for query in queries]
+    known = base_zooms or {}
+    described = [
+        part
+        for query in queries
+        for part in vector_layers(query, grid, known.get(query.layer.name, 0))
+    ]
     return {
         "tilejson": "3.0.0",
         "name": ",".join(layer.name for layer in layers),
         "description": " / ".join(f"{layer.title.en} {layer.title.zh}" for layer in layers),
+        "attribution": attribution,
         "scheme": "xyz",
         "tiles": [tiles_url],
-        "minzoom": min(layer.minzoom for layer in layers),
-        "maxzoom": max(layer.maxzoom for layer in layers),
+        "minzoom": min(part["minzoom"] for part in described),
+        "maxzoom": max(part["maxzoom"] for part in described),
         "bounds": extent.as_list(),
         "center": [
             (extent.west + extent.east) / 2,
             (extent.south + extent.north) / 2,
-            max(layer.drawn_from for layer in layers),
+            max(grid.zoom_of(layer.drawn_from) for layer in layers),
         ],
-        "vector_layers": [
-            part
-            for layer in layers
-            for part in _vector_layers(layer, level, (base_zooms or {}).get(layer.name, 0))
-        ],
+        "vector_layers": described,
     }
 
 
-def _vector_layers(layer: Layer, level: Clearance, base_zoom: int) -> Iterator[dict[str, Any]]:
+def vector_layers(
+    query: TileQuery, grid: Grid = WEB_MERCATOR, base_zoom: int = 0
+) -> Iterator[dict[str, Any]]:
+    """The layers of tiles that hold a query, as ``vector_layers`` describes them.
+
+    Args:
+        grid: Whose zooms are counted.
+        base_zoom: From which zoom of Web Mercator on tiles show all of the layer.
+    """
+    layer = query.layer
     title = f"{layer.title.en} {layer.title.zh}"
     described: dict[str, Any] = {
         "id": layer.name,
         "description": title,
-        "minzoom": layer.minzoom,
-        "maxzoom": layer.maxzoom,
-        "fields": {a.name: field_description(a) for a in layer.tile_attributes_at(level)},
+        "minzoom": grid.zoom_of(layer.minzoom),
+        "maxzoom": grid.zoom_of(layer.maxzoom),
+        "fields": {a.name: field_description(a) for a in query.attributes},
     }
     if base_zoom > layer.minzoom:
-        described["description"] = f"{title}; {_generalised(layer, base_zoom)}"
-        described["geoservice:generalised_below"] = base_zoom
+        zoom = grid.zoom_of(base_zoom)
+        described["description"] = f"{title}; {_generalised(layer, zoom)}"
+        described["geoservice:generalised_below"] = zoom
         if not has_overview(layer):
             described["fields"] |= cluster_fields(layer)
     yield described
-    if labelled := label_attributes(layer, level):
+    if labelled := query.label_attributes:
         yield {
             "id": label_layer_name(layer),
             "description": f"{title}: where the name stands 注记点",
-            "minzoom": label_points_from(layer),
-            "maxzoom": layer.maxzoom,
+            "minzoom": grid.zoom_of(label_points_from(layer)),
+            "maxzoom": grid.zoom_of(layer.maxzoom),
             "fields": {a.name: field_description(a) for a in labelled},
         }
 

@@ -39,13 +39,12 @@ from tiles.generalised import (
     has_ready_tiles,
     render_bounded,
     render_overview,
-    timeless,
 )
 from tiles.grids import WEB_MERCATOR, Grid
-from tiles.labels import label_attributes, label_layer_name, label_points_from
+from tiles.labels import label_layer_name, label_points_from
 from tiles.low_zooms import Shown, base_zoom_expression
 from tiles.matrix import TileAddress
-from tiles.query import TileQuery
+from tiles.query import TileQuery, timeless
 
 MEDIA_TYPE = "application/vnd.mapbox-vector-tile"
 
@@ -108,7 +107,7 @@ def label_statement(query: TileQuery, grid: Grid, options: TileOptions) -> TileS
     """
     labels = _Part(
         label_layer_name(query.layer),
-        label_attributes(query.layer, query.level),
+        query.label_attributes,
         0,
         as_points=True,
     )
@@ -298,7 +297,7 @@ async def _render(
 
 def _shown(query: TileQuery, zoom: int, options: TileOptions) -> Shown:
     layer = query.layer
-    has_labels = zoom >= label_points_from(layer) and label_attributes(layer, query.level)
+    has_labels = zoom >= label_points_from(layer) and query.label_attributes
     return Shown(
         layer,
         query.level,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import blake2b
 from typing import Any
 
 import orjson
@@ -37,3 +38,20 @@ def cache_control(access: Access) -> str:
     if access.credential is None:
         return "public, max-age=0, s-maxage=2"
     return "private, max-age=0"
+
+
+def tagged_response(request: Request, access: Access, content: bytes, media_type: str) -> Response:
+    """An answer with a strong ETag of its bytes; 304 for a caller that has them already."""
+    etag = f'"{blake2b(content, digest_size=16).hexdigest()}"'
+    headers = {"Cache-Control": cache_control(access), "Vary": "Authorization", "ETag": etag}
+    if names_tag(request, etag):
+        return Response(status_code=304, headers=headers)
+    return Response(content, 200, headers, media_type)
+
+
+def names_tag(request: Request, etag: str) -> bool:
+    """Whether If-None-Match names the tag (RFC 9110 13.1.2, weak comparison)."""
+    asked = ",".join(request.headers.getlist("if-none-match"))
+    return asked.strip() == "*" or etag in {
+        one.strip().removeprefix("W/") for one in asked.split(",")
+    }

@@ -8,6 +8,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from geoservice.api.answers import base_url, cache_control, json_response
+from geoservice.api.narrowing import CRS84
+from geoservice.api.ogc_tiles import CONFORMANCE as TILES_CONFORMANCE
+from geoservice.api.ogc_tiles import tilesets_link
 from geoservice.api.parameters import CallerAccess, ServiceSettings
 from geoservice.settings import CitySettings
 from layers.access import Access
@@ -16,13 +19,24 @@ from layers.registry import get_layer, layers_at
 
 router = APIRouter(tags=["Collections"])
 
-CRS84 = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
-
 CONFORMANCE = (
     "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/core",
     "http://www.opengis.net/spec/ogcapi-common-2/1.0/conf/collections",
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
+    "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/queryables",
+    "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/filter",
+    "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/features-filter",
+    "http://www.opengis.net/spec/cql2/1.0/conf/cql2-text",
+    "http://www.opengis.net/spec/cql2/1.0/conf/cql2-json",
+    "http://www.opengis.net/spec/cql2/1.0/conf/basic-cql2",
+    "http://www.opengis.net/spec/cql2/1.0/conf/advanced-comparison-operators",
+    "http://www.opengis.net/spec/cql2/1.0/conf/case-insensitive-comparison",
+    "http://www.opengis.net/spec/cql2/1.0/conf/basic-spatial-functions",
+    "http://www.opengis.net/spec/cql2/1.0/conf/basic-spatial-functions-plus",
+    "http://www.opengis.net/spec/cql2/1.0/conf/spatial-functions",
+    "http://www.opengis.net/spec/cql2/1.0/conf/temporal-functions",
+    "http://www.opengis.net/spec/cql2/1.0/conf/property-property",
 )
 
 Json = dict[str, Any]
@@ -48,6 +62,11 @@ async def landing_page(request: Request, settings: ServiceSettings) -> Response:
                 ),
                 _link(f"{base}/conformance", "conformance", "Conformance"),
                 _link(f"{base}/collections", "data", "Collections"),
+                _link(
+                    f"{base}/tileMatrixSets",
+                    "http://www.opengis.net/def/rel/ogc/1.0/tiling-schemes",
+                    "Grids of tiles",
+                ),
                 _link(f"{base}/map", "related", "Map 地图", "text/html"),
             ],
         }
@@ -57,7 +76,7 @@ async def landing_page(request: Request, settings: ServiceSettings) -> Response:
 @router.get("/conformance", summary="Conformance classes")
 async def conformance() -> Response:
     """The conformance classes that the service keeps."""
-    return json_response({"conformsTo": list(CONFORMANCE)})
+    return json_response({"conformsTo": [*CONFORMANCE, *TILES_CONFORMANCE]})
 
 
 @router.get("/collections", summary="Collections")
@@ -122,7 +141,14 @@ def _collection(layer: Layer, base: str, city: CitySettings, access: Access) -> 
         "links": [
             _link(here, "self", layer.title.en),
             _link(f"{here}/items", "items", layer.title.en, "application/geo+json"),
+            _link(
+                f"{here}/queryables",
+                "http://www.opengis.net/def/rel/ogc/1.0/queryables",
+                "What filters may name",
+                "application/schema+json",
+            ),
             _link(f"{base}/tiles/{layer.name}.json", "tilejson", "TileJSON"),
+            tilesets_link(base, layer),
         ],
     }
 

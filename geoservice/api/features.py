@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from geoservice.api.answers import GEOJSON, base_url, cache_control, json_response
+from geoservice.api.narrowing import RequestedNarrowing
 from geoservice.api.parameters import (
     CallerAccess,
     RequestedAsRecorded,
@@ -21,8 +22,6 @@ from geoservice.api.parameters import (
     ServiceSettings,
     refuse_unsettled_belief,
 )
-from layers.access import Access
-from layers.base import Layer
 from layers.errors import FeatureNotFound
 from layers.feature_history import Step, select_versions, steps_of
 from layers.features import Cursor, FeatureQuery, select_features
@@ -44,13 +43,23 @@ async def items(  # one for each parameter of the standard
     bbox: RequestedBBox,
     interval: RequestedInterval,
     as_recorded: RequestedAsRecorded,
+    narrowing: RequestedNarrowing,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Most features of a page")] = 10,
     cursor: Annotated[str | None, Query(max_length=64, description="From a next link")] = None,
 ) -> Response:
     """One page of features, in the order of their ids."""
     found = get_layer(layer, access.level)
     after = Cursor.parse(cursor) if cursor is not None else None
-    query = FeatureQuery(interval, limit, bbox=bbox, after=after, as_recorded=as_recorded)
+    query = FeatureQuery(
+        interval,
+        limit,
+        bbox=bbox,
+        after=after,
+        as_recorded=as_recorded,
+        condition=narrowing.filter_of(found, access.level),
+        properties=narrowing.properties_of([found], access.level)[0],
+    )
+    names = query.names(found, access.level)
     await refuse_unsettled_belief(database, access, [found], as_recorded)
     async with database.read(access) as connection:
         rows = (
@@ -61,12 +70,15 @@ async def items(  # one for each parameter of the standard
     if len(rows) > limit:
         last = Cursor(page[-1]["feature_id"], page[-1]["began"])
         links.append(_link(_next_url(request, last), "next"))
+    # What was matched costs a count of the layer, unless the first page holds it all.
+    is_all = after is None and len(rows) <= limit
     return json_response(
         {
             "type": "FeatureCollection",
+            **({"numberMatched": len(page)} if is_all else {}),
             "numberReturned": len(page),
             "links": links,
-            "features": [_feature(found, access, row) for row in page],
+            "features": [_feature(names, row) for row in page],
         },
         media_type=GEOJSON,
         headers={"Cache-Control": cache_control(access), "Vary": "Authorization"},
@@ -102,7 +114,7 @@ async def item(  # one for each parameter of the standard
         _link(f"{here}/items/{feature_id}/history", "version-history", "application/json"),
     ]
     return json_response(
-        _feature(found, access, row) | {"links": links},
+        _feature(query.names(found, access.level), row) | {"links": links},
         media_type=GEOJSON,
         headers={"Cache-Control": cache_control(access), "Vary": "Authorization"},
     )
@@ -166,13 +178,12 @@ def _step(step: Step) -> Json:
     }
 
 
-def _feature(layer: Layer, access: Access, row: Mapping[Any, Any]) -> Json:
-    names = [attribute.name for attribute in layer.attributes_at(access.level)]
+def _feature(names: Sequence[str], row: Mapping[Any, Any]) -> Json:
     return {
         "type": "Feature",
         "id": row["feature_id"],
         "geometry": orjson.Fragment(row["geometry"]),
-        "properties": {name: row[name] for name in (*names, "admin_code")},
+        "properties": {name: row[name] for name in names},
         "valid_during": [row["began"], row["ended"]],
         "recorded_from": row["recorded"],
     }

@@ -110,6 +110,16 @@ async def get_as_recorded(
     return parse_instant(as_recorded, "as_recorded") if as_recorded is not None else None
 
 
+def time_parameters(at: datetime | None, as_recorded: datetime | None) -> dict[str, str]:
+    """The query parameters that ask for the same time again, in UTC; none for what holds now."""
+    said = {"datetime": at, "as_recorded": as_recorded}
+    return {
+        name: instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        for name, instant in said.items()
+        if instant is not None
+    }
+
+
 async def refuse_unsettled_belief(
     database: Database, access: Access, layers: Sequence[Layer], as_recorded: datetime | None
 ) -> None:

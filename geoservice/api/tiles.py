@@ -1,79 +1,56 @@
-"""Vector tiles, TileJSON and map styles over HTTP."""
+"""Vector tiles and TileJSON over HTTP."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from geoservice.api.answers import base_url, cache_control, json_response
-from geoservice.api.parameters import (
-    CallerAccess,
-    PathNumber,
-    RequestedAsRecorded,
-    RequestedInstant,
-    ServiceDatabase,
-    ServiceSettings,
-)
+from geoservice.api.parameters import CallerAccess, PathNumber
 from geoservice.api.quick import QuickRoute, no_parameters
+from geoservice.api.tile_queries import AskedTiles, RequestedTiles, asked_tiles, named_layers
 from geoservice.auth import get_access
 from geoservice.theme_watch import know_layers
 from geoservice.tile_answer import tile_answer
 from geoservice.tile_service import TileAsk, TileService
-from layers.access import Access, Clearance
-from layers.base import Layer, Title
-from layers.errors import InvalidParameter, NotFoundError
+from layers.access import Access
 from layers.extent import BBox
-from layers.registry import get_layer, layers_at
 from tiles.generalised import read_base_zooms
-from tiles.grids import get_grid
+from tiles.grids import WEB_MERCATOR, Grid, get_grid
 from tiles.matrix import TileAddress
-from tiles.query import TileQuery, TileTime
-from tiles.style import CityOnMap, map_style
 from tiles.tilejson import tilejson
 
 router = APIRouter(tags=["Tiles"])
 
-STYLE_NAME = "city"
-
 
 @router.get("/tiles/{layers}/{z}/{x}/{y}.mvt", summary="One vector tile")
-async def tile(  # the address of a tile has four parts
+async def tile(
     request: Request,
-    settings: ServiceSettings,
     access: CallerAccess,
-    at: RequestedInstant,
-    as_recorded: RequestedAsRecorded,
-    layers: str,
+    asked: RequestedTiles,
     z: PathNumber,
     x: PathNumber,
     y: PathNumber,
 ) -> Response:
     """A tile of one layer or of several, joined by commas; 204 where there is nothing."""
-    wanted = _layers(layers, access.level, settings.tiles.max_layers)
-    address = TileAddress.within_matrix(z, x, y)
-    return await _answer(request, access, wanted, address, at, as_recorded)
+    return await tile_response(request, access, asked, TileAddress.within_matrix(z, x, y))
 
 
 @router.get("/tiles/{layers}/{grid}/{z}/{x}/{y}.mvt", summary="One vector tile of a grid")
 async def tile_of_grid(  # the address of a tile in a grid has five parts
     request: Request,
-    settings: ServiceSettings,
     access: CallerAccess,
-    at: RequestedInstant,
-    as_recorded: RequestedAsRecorded,
-    layers: str,
+    asked: RequestedTiles,
     grid: str,
     z: PathNumber,
     x: PathNumber,
     y: PathNumber,
 ) -> Response:
     """A tile cut in one of the grids; otherwise as without one, which is WebMercatorQuad."""
-    wanted = _layers(layers, access.level, settings.tiles.max_layers)
     address = TileAddress.within_matrix(z, x, y, get_grid(grid))
-    return await _answer(request, access, wanted, address, at, as_recorded)
+    return await tile_response(request, access, asked, address)
 
 
 async def _tile_now(request: Request) -> Response:
@@ -81,23 +58,17 @@ async def _tile_now(request: Request) -> Response:
     access = await get_access(request)
     await know_layers(request)
     path, most = request.path_params, state.settings.tiles.max_layers
-    wanted = _layers(path["layers"], access.level, most)
+    wanted = named_layers(path["layers"], access.level, most)
     address = TileAddress.within_matrix(path["z"], path["x"], path["y"])
-    return await _answer(request, access, wanted, address, None, None)
+    return await tile_response(request, access, asked_tiles(wanted, access.level), address)
 
 
-async def _answer(
-    request: Request,
-    access: Access,
-    wanted: Sequence[Layer],
-    address: TileAddress,
-    at: datetime | None,
-    as_recorded: datetime | None,
+async def tile_response(
+    request: Request, access: Access, asked: AskedTiles, address: TileAddress
 ) -> Response:
+    """The answer to a request of a tile, whatever its path."""
     service: TileService = request.app.state.tiles
-    time = TileTime(at or datetime.now(UTC), as_recorded)
-    queries = tuple(TileQuery(layer, access.level, time) for layer in wanted)
-    ask = TileAsk(queries, address, is_now=at is None)
+    ask = TileAsk(asked.queries, address, is_now=asked.is_now)
     tile = await service.answer(access, ask)
     service.remember(request.url.path, request.scope["query_string"], ask)
     answer = tile_answer(
@@ -118,53 +89,38 @@ quick_routes = (
 
 @router.get("/tiles/{layers}.json", summary="TileJSON of layers")
 async def tilejson_of_layers(
-    request: Request,
-    database: ServiceDatabase,
-    settings: ServiceSettings,
-    access: CallerAccess,
-    layers: str,
+    request: Request, access: CallerAccess, asked: RequestedTiles, layers: str
 ) -> Response:
-    """TileJSON 3.0.0 of one layer or of several, joined by commas."""
-    wanted = _layers(layers, access.level, settings.tiles.max_layers)
-    tiles_url = f"{base_url(request)}/tiles/{layers}/{{z}}/{{x}}/{{y}}.mvt"
-    async with database.readers(access).connection() as connection:
+    """TileJSON 3.0.0 of one layer or of several, joined by commas; tiles keep the parameters."""
+    path = f"{layers}/{{z}}/{{x}}/{{y}}.mvt"
+    return await _tilejson(request, access, asked, WEB_MERCATOR, path)
+
+
+@router.get("/tiles/{layers}/{grid}.json", summary="TileJSON of layers in a grid")
+async def tilejson_of_grid(
+    request: Request, access: CallerAccess, asked: RequestedTiles, layers: str, grid: str
+) -> Response:
+    """TileJSON 3.0.0 of layers in one of the grids, whose zooms it counts."""
+    path = f"{layers}/{grid}/{{z}}/{{x}}/{{y}}.mvt"
+    return await _tilejson(request, access, asked, get_grid(grid), path)
+
+
+async def _tilejson(
+    request: Request, access: Access, asked: AskedTiles, grid: Grid, path: str
+) -> Response:
+    parameters = f"?{urlencode(request.query_params)}" if request.query_params else ""
+    state = request.app.state
+    city = state.settings.city
+    async with state.database.readers(access).connection() as connection:
         base_zooms = await read_base_zooms(connection)
     return json_response(
-        tilejson(wanted, access.level, BBox(*settings.city.extent), tiles_url, base_zooms),
+        tilejson(
+            asked.queries,
+            grid,
+            BBox(*city.extent),
+            tiles_url=f"{base_url(request)}/tiles/{path}{parameters}",
+            attribution=city.attribution,
+            base_zooms=base_zooms,
+        ),
         headers={"Cache-Control": cache_control(access), "Vary": "Authorization"},
     )
-
-
-@router.get("/styles/{name}.json", summary="A map style")
-async def style(settings: ServiceSettings, access: CallerAccess, name: str) -> Response:
-    """A MapLibre style of all layers that the caller may see, with their legend."""
-    if name != STYLE_NAME:
-        message = f"there is no style {name!r}"
-        raise NotFoundError(message)
-    city = settings.city
-    on_map = CityOnMap(
-        name=Title(city.name_en, city.name_zh),
-        extent=BBox(*city.extent),
-        time_zone=city.time_zone,
-        view=city.view,
-        attribution=city.attribution,
-    )
-    return json_response(
-        map_style(layers_at(access.level), access.level, name=name, city=on_map),
-        headers={"Cache-Control": cache_control(access), "Vary": "Authorization"},
-    )
-
-
-def _layers(names: str, level: Clearance, most: int) -> tuple[Layer, ...]:
-    """The layers of a comma-separated list, in its order.
-
-    Raises:
-        UnknownLayer: one does not exist for the level.
-        InvalidParameter: there are too many, or one is named twice.
-    """
-    parts = names.split(",")
-    if len(parts) > most:
-        raise InvalidParameter("layers", names, f"at most {most} layers at once")
-    if len(set(parts)) < len(parts):
-        raise InvalidParameter("layers", names, "names a layer twice")
-    return tuple(get_layer(part, level) for part in parts)

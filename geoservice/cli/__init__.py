@@ -29,6 +29,7 @@ from geoservice.cli import (
     serving,
     survey,
     themes,
+    tiles,
     working,
 )
 from geoservice.cli.terminal import printable
@@ -57,6 +58,7 @@ app.add_typer(loads.app, name="loads")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(mappings.app, name="mappings")
 app.add_typer(layer_pages.app, name="layers")
+app.add_typer(tiles.app, name="tiles")
 rasters.register(app)
 survey.register()
 themes.register(app)

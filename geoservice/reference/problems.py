@@ -16,6 +16,8 @@ _ADVICE = {
     "body-too-large": "Send less at once; the bound is `GEOSERVICE_HTTP__MAX_BODY_BYTES`, for "
     "uploads `GEOSERVICE_LOAD__MAX_UPLOAD_BYTES`.",
     "upload-timed-out": "Send the files again, over a better line or in smaller parts.",
+    "font-missing": "Ask for the SVG, or for `lang=en`. The operator installs a font with Chinese "
+    "glyphs, such as `fonts-wqy-microhei` or `fonts-noto-cjk`, and fontconfig.",
     "storage-full": "Tell the operator; the bounds are `GEOSERVICE_LOAD__UPLOAD_QUOTA_BYTES` and "
     "the room on the disk. Nothing was kept.",
     "not-found": "Look at the address. What a caller may not know of is answered in the same way, "

@@ -48,6 +48,8 @@ class CacheKeeper:
         self._cache: TileCache | None = None
         self._locks: TileLocks | None = None
         self._counted: dict[str, int] = {}
+        self._connection: psycopg.AsyncConnection[tuple[Any, ...]] | None = None
+        self._hearing: Hearing | None = None
 
     @property
     def cache(self) -> TileCache | None:
@@ -69,61 +71,79 @@ class CacheKeeper:
         if self._folder is None:
             yield self
             return
-        first_round = asyncio.Event()
-        task = asyncio.create_task(self._run(self._folder, first_round))
         with suppress(TimeoutError):
             async with asyncio.timeout(LEASE_S):
-                await first_round.wait()
+                await self.refresh()
+        task = asyncio.create_task(self._run())
         try:
             yield self
         finally:
-            self._trusted_until = float("-inf")
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-            if self._cache is not None:
-                await asyncio.to_thread(self._cache.close)
-            if self._locks is not None:
-                self._locks.close()
+            await self.close()
 
-    async def _run(self, folder: CacheFolder, first_round: asyncio.Event) -> None:
-        """Go on for ever; where the database fails, the lease ends until it answers again."""
+    async def refresh(self) -> None:
+        """Hear of changes and renew the lease; where the database fails, the lease ends."""
+        if self._folder is None:
+            return
+        try:
+            asked_at = time.monotonic()
+            hearing = await self._heard_on()
+            cache = await self._opened(hearing, self._folder)
+            purged = await hearing.catch_up(cache)
+        except _FAILURES as error:
+            self._trusted_until = float("-inf")
+            log.warning("cache of tiles not kept", error=type(error).__name__)
+            await self._disconnect()
+            return
+        self._trusted_until = asked_at + LEASE_S
+        self._counted["purged"] = self._counted.get("purged", 0) + purged
+        await asyncio.to_thread(self._write_down, cache)
+
+    async def close(self) -> None:
+        """Give the lease up, and leave the cache whole on disk."""
+        self._trusted_until = float("-inf")
+        if self._hearing is not None:
+            with suppress(*_FAILURES):
+                await self._hearing.give_up_lease()
+        await self._disconnect()
+        if self._cache is not None:
+            await asyncio.to_thread(self._cache.close)
+        if self._locks is not None:
+            self._locks.close()
+        self._cache = self._locks = None
+
+    async def _run(self) -> None:
         while True:
             try:
-                connection = await self._database.open_connection(Role.GATE)
-                async with connection:
-                    await self._keep(connection, folder, first_round)
-            except _FAILURES as error:
-                log.warning("cache of tiles not kept", error=type(error).__name__)
-                first_round.set()
-                await asyncio.sleep(EVERY_S)
+                if self._hearing is None:
+                    await asyncio.sleep(EVERY_S)
+                else:
+                    await self._hearing.wait(EVERY_S)
+            except _FAILURES:
+                await self._disconnect()
+            await self.refresh()
 
-    async def _keep(
-        self,
-        connection: psycopg.AsyncConnection[tuple[Any, ...]],
-        folder: CacheFolder,
-        first_round: asyncio.Event,
-    ) -> None:
-        hearing = Hearing(connection, self._reader_id)
+    async def _heard_on(self) -> Hearing:
+        if self._hearing is None:
+            self._connection = await self._database.open_connection(Role.GATE)
+            hearing = Hearing(self._connection, self._reader_id)
+            await hearing.listen()
+            self._hearing = hearing
+        return self._hearing
+
+    async def _opened(self, hearing: Hearing, folder: CacheFolder) -> TileCache:
         if self._cache is None:
             identity = await hearing.identity()
             self._cache = await asyncio.to_thread(TileCache, folder, identity)
             self._locks = TileLocks(folder.path / "locks")
-        await hearing.listen()
-        try:
-            while True:
-                asked_at = time.monotonic()
-                self._counted["purged"] = self._counted.get("purged", 0) + await hearing.catch_up(
-                    self._cache
-                )
-                self._trusted_until = asked_at + LEASE_S
-                first_round.set()
-                await asyncio.to_thread(self._write_down, self._cache)
-                await hearing.wait(EVERY_S)
-        finally:
-            self._trusted_until = float("-inf")
-            with suppress(*_FAILURES):
-                await hearing.give_up_lease()
+        return self._cache
+
+    async def _disconnect(self) -> None:
+        connection, self._connection, self._hearing = self._connection, None, None
+        if connection is not None:
+            await connection.close()
 
     def _write_down(self, cache: TileCache) -> None:
         counted = {name: count for name, count in self._counted.items() if count}

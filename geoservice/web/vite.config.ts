@@ -16,7 +16,7 @@ export default defineConfig({
   worker: { format: 'es' },
   server: {
     proxy: Object.fromEntries(
-      ['/styles', '/tiles', '/collections', '/availability', '/loads', '/readyz'].map((path) => [path, SERVICE]),
+      ['/styles', '/sprites', '/rasters', '/tiles', '/collections', '/availability', '/loads', '/readyz'].map((path) => [path, SERVICE]),
     ),
   },
   test: { include: ['tests/**/*.test.ts'] },

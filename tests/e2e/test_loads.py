@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from geoservice.api.webmap import DIST
 from layers.access import Clearance
 from tests.conftest import KeyMaker
-from tests.e2e.test_map import CHROMIUM_ARGUMENTS, DESK, PHONE, READY_MS, find_chromium
+from tests.e2e.site import DESK, PHONE, READY_MS
 from tests.support import City, parcel
 from tests.web_loads import WebService, parcels_geojson, part, web_service
 
@@ -41,18 +41,6 @@ def service(city: City, tmp_path_factory: pytest.TempPathFactory) -> Iterator[We
     city.publish("parcels", [parcel("P001", 114.0, 22.55)])
     with web_service(city, tmp_path_factory.mktemp("service")) as service:
         yield service
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A browser that draws without a graphics card."""
-    arguments = [*CHROMIUM_ARGUMENTS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=find_chromium(), args=arguments, headless=True
-        )
-        yield browser
-        browser.close()
 
 
 def open_page(

@@ -6,252 +6,20 @@ Set GEOSERVICE_SCREENSHOT to a path to keep the picture that the README shows.
 from __future__ import annotations
 
 import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 from sqlalchemy import func, select
 
-from geoservice.api.webmap import DIST
-from geoservice.demo import LIVE_SOURCE, load_city
-from geoservice.keys import create_key, revoke_key
-from geoservice.live import run_live
-from geoservice.sample_city import write_sample_city
-from layers.access import Action, Clearance, Grant
+from geoservice.keys import revoke_key
+from layers.access import Clearance
 from layers.roles import Role
 from layers.system_tables import api_keys
 from tests.e2e.pictures import read_pixels, save_small
-from tests.support import City
-
-CHROMIUM_ARGUMENTS = (
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-)
-FEATURES = 3_000
-SEED = 1
-"""The city's centre is full at every size: pipes, parcels and facilities lie around it."""
-CENTRE = "22.5437/114.0578"
-DESK = {"width": 1280, "height": 800}
-PHONE = {"width": 360, "height": 740}
-READY_MS = 60_000
-RECOVERY_MS = 60_000
-
-
-@dataclass
-class Site:
-    """The service with a sample city, as a process that can be ended and started again."""
-
-    url: str
-    city: City
-    process: subprocess.Popen[bytes] | None = field(default=None)
-
-    def start(self) -> None:
-        """Serve, and wait until requests are answered."""
-        self.process = subprocess.Popen([sys.executable, "-P", "-m", "geoservice", "serve"])
-        _wait_until_ready(self.url)
-
-    def stop(self) -> None:
-        """End the service and wait until it is gone."""
-        if self.process:
-            self.process.terminate()
-            self.process.wait(timeout=20)
-
-    def make_key(self, clearance: Clearance, *grants: Grant) -> str:
-        """A new key for the city."""
-        with self.city.address.connect(Role.OWNER) as connection:
-            key = create_key(connection, label="e2e", clearance=clearance, grants=grants)
-            connection.commit()
-        return key
-
-
-@dataclass(frozen=True)
-class Visit:
-    """One page of the map, and what went wrong on it."""
-
-    page: Page
-    asked: list[str]
-    errors: list[str]
-
-    @property
-    def map_center(self) -> tuple[float, float]:
-        """Longitude and latitude of the middle of the map."""
-        lon, lat = self.page.evaluate("window.geoserviceMap.getCenter().toArray()")
-        return lon, lat
-
-    def jump(self, zoom: float, lon: float = 114.0578, lat: float = 22.5437) -> None:
-        """Move the map, and wait until it has drawn all it has."""
-        target = {"zoom": zoom, "center": [lon, lat]}
-        self.page.evaluate(
-            """target => new Promise(done => {
-                const map = window.geoserviceMap;
-                map.once('idle', () => done());
-                map.jumpTo(target);
-                map.triggerRepaint();
-            })""",
-            target,
-        )
-
-    def drawn(self, layer: str, *, kind: str = "shapes") -> list[dict[str, Any]]:
-        """Features of a layer that are drawn now: its shapes, or its labels."""
-        found: list[dict[str, Any]] = self.page.evaluate(
-            """([layer, kind]) => {
-                const map = window.geoserviceMap;
-                const parts = map.getStyle().layers
-                    .filter(part => part.source === layer)
-                    .filter(part => (part.type === 'symbol') === (kind === 'labels'))
-                    .map(part => part.id);
-                return map.queryRenderedFeatures({layers: parts}).map(feature => ({
-                    id: feature.id,
-                    name: feature.properties.name,
-                    state: feature.state,
-                }));
-            }""",
-            [layer, kind],
-        )
-        return found
-
-    def place_of(self, layer: str) -> dict[str, float]:
-        """A point of the window at which only the map lies, on a drawn feature of a layer."""
-        place: dict[str, float] | None = self.page.evaluate(
-            """layer => {
-                const map = window.geoserviceMap;
-                const canvas = map.getCanvas();
-                const {left, top} = canvas.getBoundingClientRect();
-                const parts = map.getStyle().layers
-                    .filter(part => part.source === layer && part.type !== 'symbol')
-                    .map(part => part.id);
-                const middle = ([a, b]) => [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
-                const inside = ({type, coordinates: c}) => ({
-                    Point: () => c,
-                    LineString: () => middle(c),
-                    Polygon: () => middle([c[0][0], c[0][Math.floor(c[0].length / 2)]]),
-                })[type]?.();
-                for (const {geometry} of map.queryRenderedFeatures({layers: parts})) {
-                    const at = inside(geometry);
-                    if (!at) continue;
-                    const {x, y} = map.project(at);
-                    if (document.elementFromPoint(left + x, top + y) !== canvas) continue;
-                    const hits = map.queryRenderedFeatures([x, y]);
-                    if (parts.includes(hits[0]?.layer.id)) return {x: left + x, y: top + y};
-                }
-                return null;
-            }""",
-            layer,
-        )
-        assert place is not None, f"{layer} is nowhere on top"
-        return place
-
-    def wait_until(self, condition: str) -> None:
-        """Wait for a JavaScript condition; the page's policy forbids waiting inside of it."""
-        for _ in range(RECOVERY_MS // 200):
-            if self.page.evaluate(condition):
-                return
-            self.page.wait_for_timeout(200)
-        pytest.fail(f"never true: {condition}")
-
-    def row(self, layer: str) -> Locator:
-        """The row of a layer in the list."""
-        return self.page.locator(f"[data-layer={layer}]")
-
-
-def find_chromium() -> str:
-    """The browser that scripts/setup installed, or the one of GEOSERVICE_CHROMIUM."""
-    for name in (os.environ.get("GEOSERVICE_CHROMIUM") or "chromium", "google-chrome"):
-        found = shutil.which(name)
-        if found:
-            return found
-    pytest.fail("no Chromium: run scripts/setup test, or set GEOSERVICE_CHROMIUM")
-
-
-@pytest.fixture(scope="module")
-def site(city: City, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The service on a port of its own, its sample city loaded and observed once."""
-    assert (DIST / "index.html").exists(), "the web map is not built: run scripts/setup web"
-    folder = tmp_path_factory.mktemp("sample-city")
-    write_sample_city(folder, features=FEATURES, seed=SEED)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    site = Site(f"http://127.0.0.1:{port}", city)
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("GEOSERVICE_DATABASE__FOLDER", str(city.settings.database.folder))
-        environment.setenv("GEOSERVICE_DATABASE__NAME", city.settings.database.name)
-        environment.setenv("GEOSERVICE_HTTP__PORT", str(port))
-        environment.setenv("GEOSERVICE_CITY__ATTRIBUTION", "示例数据 Sample data")
-        load_city(city.address, folder)
-        try:
-            site.start()
-            live_key = site.make_key(Clearance.PUBLIC, Grant(Action.OBSERVE, LIVE_SOURCE))
-            run_live(folder, seed=SEED, url=site.url, key=live_key, every_s=60, rounds=1)
-            yield site
-        finally:
-            site.stop()
-
-
-def _wait_until_ready(url: str) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(f"{url}/readyz", timeout=2) as answer:  # noqa: S310  # our own
-                if answer.status == 200:
-                    return
-        except OSError:
-            time.sleep(0.2)
-    pytest.fail("the service did not become ready")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A browser that draws without a graphics card."""
-    arguments = [*CHROMIUM_ARGUMENTS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=find_chromium(), args=arguments, headless=True
-        )
-        yield browser
-        browser.close()
-
-
-def open_map(
-    browser: Browser,
-    site: Site,
-    *,
-    key: str | None = None,
-    zoom: float = 16.2,
-    window: dict[str, int] = DESK,
-    locale: str = "zh-CN",
-) -> Visit:
-    """A page of the map at the centre of the city, drawn, in a browser without memories."""
-    page = browser.new_page(viewport=window, locale=locale)  # type: ignore[arg-type]  # a plain dict
-    visit = Visit(page, [], [])
-    page.on("request", lambda request: visit.asked.append(request.url))
-    page.on("pageerror", lambda error: visit.errors.append(str(error)))
-    page.on("console", lambda m: visit.errors.append(m.text) if m.type == "error" else None)
-    held = f"key={key}&" if key else ""
-    page.goto(f"{site.url}/map#{held}map={zoom}/{CENTRE}")
-    page.wait_for_selector("body[data-ready=true]", timeout=READY_MS)
-    return visit
-
-
-@pytest.fixture(scope="module")
-def key(site: Site) -> str:
-    """A government key."""
-    return site.make_key(Clearance.GOVERNMENT)
+from tests.e2e.site import DESK, PHONE, READY_MS, RECOVERY_MS, Site, Visit, open_map
 
 
 @pytest.fixture(scope="module")
@@ -333,13 +101,15 @@ def test_further_out_no_live_state_is_claimed(visit: Visit) -> None:
 
 
 def test_a_layer_that_is_empty_at_a_zoom_says_so_and_how_to_see_it(visit: Visit) -> None:
-    visit.jump(11)
-    hint = visit.row("pipelines").locator(".zoom-hint")
+    visit.jump(8)
+    row = visit.row("pipelines")
+    hint = row.locator(".zoom-hint")
     expect(hint).to_be_visible()
 
     hint.get_by_role("button").click()
     expect(hint).to_be_hidden()
-    visit.wait_until("window.geoserviceMap.getZoom() >= 12")
+    drawn_from = row.get_attribute("data-minzoom")
+    visit.wait_until(f"window.geoserviceMap.getZoom() >= {drawn_from}")
 
 
 def test_the_name_of_a_district_stands_once(visit: Visit) -> None:

@@ -56,6 +56,8 @@ def every_path() -> Iterator[str]:
     lon, lat = PLACE
     names = [layer.name for layer in LAYERS]
     yield from ("/", "/conformance", "/collections", "/api", "/styles/city.json")
+    yield "/tileMatrixSets"
+    yield from ("/styles/city-print.json", "/sprites/city-print.json", "/sprites/city@2x.png")
     for name in names:
         yield f"/collections/{name}"
         yield f"/collections/{name}/items?limit=100"
@@ -63,8 +65,18 @@ def every_path() -> Iterator[str]:
         yield f"/collections/{name}/items?datetime=2000-01-01T00:00:00Z/.."
         yield from (f"/collections/{name}/items/{i}" for i in range(1, 8))
         yield f"/tiles/{name}.json"
+        yield f"/legends/{name}.svg?look=night"
         yield f"/tiles/{name}/15/26765/14276.mvt"
         yield f"/tiles/{name},roads/15/26765/14276.mvt"
+        yield f"/collections/{name}/queryables"
+        yield f"/collections/{name}/tiles"
+        yield f"/collections/{name}/tiles/WebMercatorQuad"
+        yield f"/collections/{name}/tiles/WebMercatorQuad/15/14276/26765"
+        yield f"/tiles/{name}/WebMercatorQuad.json"
+        for attribute in ("code", "holder", "right_nature", "address"):
+            asked = f"filter={attribute}+IS+NOT+NULL&properties={attribute}"
+            yield f"/collections/{name}/items?{asked}"
+            yield f"/tiles/{name}/15/26765/14276.mvt?{asked}"
     yield f"/availability?lon={lon}&lat={lat}&radius_m=5000"
     yield from (f"/availability/{i}" for i in range(1, 8))
 

@@ -15,6 +15,8 @@ PATHS = (
     "/tiles/parcels.json",
     "/tiles/parcels/15/26765/14276.mvt",
     "/styles/city.json",
+    "/sprites/city-night.png",
+    "/legends/parcels.svg",
     "/healthz",
 )
 

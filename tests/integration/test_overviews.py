@@ -7,6 +7,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -124,6 +125,78 @@ def test_an_undone_load_leaves_low_zooms_as_they_were(city: City, name: str) -> 
 
     assert during != before
     assert after == before
+
+
+@pytest.mark.parametrize("render", [render_overview, render_bounded])
+def test_what_is_shown_of_areas_is_named_once(city: City, render: Any) -> None:
+    level, z = Clearance.PUBLIC, 9
+    held = _held(city, "parcels", level)
+    addresses = {(z, *_tile_of(version, z)) for version in held}
+    shown = replace(_shown("parcels", level), with_labels=True)
+    query = TileQuery(get_layer("parcels"), level, TileTime(datetime.now(UTC)))
+
+    async def tiles() -> list[Rendered]:
+        async with await _connect(city, level) as connection:
+            return [await render(connection, query, TileAddress(*a), shown) for a in addresses]
+
+    named: Counter[int] = Counter()
+    drawn: set[int] = set()
+    for tile in asyncio.run(tiles()):
+        layers = mapbox_vector_tile.decode(tile.content)
+        named.update(f["id"] for f in layers.get("parcels-labels", {"features": []})["features"])
+        drawn |= {f["id"] for f in layers.get("parcels", {"features": []})["features"]}
+    assert named
+    assert {1} == set(named.values())
+    assert set(named) <= drawn
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_every_low_zoom_tile_that_changes_is_told(city: City, name: str) -> None:
+    chance, at = random.Random(13), datetime(2030, 1, 1, tzinfo=UTC)
+    with city.address.connect(Role.LOADER) as connection:
+        base = overviews.base_zoom_of(connection, get_layer(name), Clearance.RESTRICTED) or 0
+    held = _held(city, name, Clearance.RESTRICTED)
+    # Neighbours too: what is far from a change may be crowded out by it.
+    addresses = {(z, *_tile_of(v, z)) for v in held for z in range(max(0, base - 4), base)}
+    before = asyncio.run(_overviews(city, name, addresses, at))
+    since = datetime.now(UTC)
+    city.publish(name, [_row(name, n, chance) for n in (1, 500, 501)])
+    after = asyncio.run(_overviews(city, name, addresses, at))
+    with city.address.connect(Role.OWNER) as connection:
+        untold = [
+            address
+            for address in addresses
+            if before[address] != after[address] and not _is_told(connection, name, since, address)
+        ]
+
+    assert before != after
+    assert [] == untold
+
+
+async def _overviews(
+    city: City, name: str, addresses: set[tuple[int, int, int]], at: datetime
+) -> dict[tuple[int, int, int], tuple[bytes, int]]:
+    query = TileQuery(get_layer(name), Clearance.RESTRICTED, TileTime(at))
+    shown = _shown(name, Clearance.RESTRICTED)
+    async with await _connect(city, Clearance.RESTRICTED) as connection:
+        tiles = {
+            a: await render_overview(connection, query, TileAddress(*a), shown) for a in addresses
+        }
+    return {address: (tile.content, tile.left_out) for address, tile in tiles.items()}
+
+
+def _is_told(
+    connection: Connection, name: str, since: datetime, address: tuple[int, int, int]
+) -> bool:
+    told = connection.execute(
+        text(
+            "SELECT EXISTS (SELECT FROM city.tile_changes WHERE layer = :layer "
+            "AND changed_at >= :since AND :z BETWEEN first_zoom AND last_zoom "
+            "AND (shape IS NULL OR shape && ST_TileEnvelope(:z, :x, :y, margin => 0.015625)))"
+        ),
+        {"layer": name, "since": since, **dict(zip("zxy", address, strict=True))},
+    ).scalar_one()
+    return bool(told)
 
 
 def test_a_raised_feature_leaves_the_tiles_of_lower_levels_at_every_instant(city: City) -> None:

@@ -113,5 +113,9 @@ def test_quick_routes_are_described_once(client: TestClient) -> None:
         "datetime",
         "as_recorded",
     } == search
-    assert {"layers", "z", "x", "y", "datetime", "as_recorded"} == tile
+    assert {"layers", "z", "x", "y", "datetime", "as_recorded", "properties"} | {
+        "filter",
+        "filter-lang",
+        "filter-crs",
+    } == tile
     assert not [path for path in paths if ":int" in path]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 
+import httpx2
 import mapbox_vector_tile
 import morecantile
 import pytest
@@ -254,3 +255,92 @@ def test_an_unknown_layer_is_404(client: TestClient, layers: str) -> None:
 
 def test_a_layer_named_twice_is_400(client: TestClient) -> None:
     assert client.get("/tiles/parcels,parcels/14/1/1.mvt").status_code == 400
+
+
+def properties_in(content: bytes, layer: str) -> list[dict[str, object]]:
+    """The properties of the features of a layer of a tile."""
+    return [f["properties"] for f in mapbox_vector_tile.decode(content)[layer]["features"]]
+
+
+def test_a_filter_leaves_in_a_tile_what_meets_it(client: TestClient) -> None:
+    path = tile_path("parcels", 114.0505, 22.5505, 14)
+
+    found = client.get(path, params={"filter": "land_use = '07'"})
+    as_json = client.get(
+        path,
+        params={
+            "filter": '{"op":"=","args":[{"property":"land_use"},"07"]}',
+            "filter-lang": "cql2-json",
+        },
+    )
+    nothing = client.get(path, params={"filter": "land_use = 'none'"})
+
+    assert [{"code": "P1", "land_use": "07"}] == properties_in(found.content, "parcels")
+    assert found.content == as_json.content
+    assert nothing.status_code == 204
+
+
+def test_tiles_ship_exactly_the_properties_asked_for(client: TestClient) -> None:
+    path = tile_path("parcels", 114.0505, 22.5505, 17)
+
+    usual = client.get(path)
+    some = client.get(path, params={"properties": "land_use"})
+    none = client.get(path, params={"properties": ""})
+
+    assert {"code", "land_use"} == set().union(*properties_in(usual.content, "parcels"))
+    assert {"land_use"} == set().union(*properties_in(some.content, "parcels"))
+    assert set() == set().union(*properties_in(none.content, "parcels"))
+    # What the names of areas are made of was not asked for.
+    assert ["parcels"] == list(mapbox_vector_tile.decode(some.content))
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"filter": "holder = '张三'"},
+        {"filter": "nobody = '张三'"},
+        {"properties": "holder"},
+        {"properties": "nobody"},
+    ],
+)
+def test_tiles_tell_nothing_of_hidden_attributes(
+    client: TestClient, headers_of: KeyMaker, parameters: dict[str, str]
+) -> None:
+    path = tile_path("parcels", 114.0505, 22.5505, 14)
+    (name, value) = next(iter(parameters.items()))
+
+    public = client.get(path, params=parameters)
+    government = client.get(path, params=parameters, headers=headers_of(Clearance.GOVERNMENT))
+
+    assert 400 == public.status_code
+    assert name == public.json()["errors"][0]["parameter"]
+    assert (200 if "holder" in value else 400) == government.status_code
+
+
+def test_a_composite_takes_properties_of_each_of_its_layers(client: TestClient) -> None:
+    path = tile_path("facilities,parcels", 114.0502, 22.5502, 15)
+
+    response = client.get(path, params={"properties": "kind,land_use", "filter": "code LIKE '_1'"})
+
+    assert [{"kind": "library"}] == properties_in(response.content, "facilities")
+    assert [{"land_use": "07"}] == properties_in(response.content, "parcels")
+
+
+def test_tilejson_keeps_what_was_asked_for_and_says_what_is_shipped(client: TestClient) -> None:
+    asked = {"filter": "land_use = '07'", "properties": "land_use", "datetime": "2024-01-01"}
+
+    document = client.get("/tiles/parcels.json", params=asked).json()
+
+    template = httpx2.URL(document["tiles"][0])
+    assert asked == dict(template.params)
+    assert ["land_use"] == list(document["vector_layers"][0]["fields"])
+    assert client.get("/tiles/parcels.json", params={"filter": "holder = 'x'"}).status_code == 400
+
+
+def test_tilejson_counts_the_zooms_of_its_grid(client: TestClient) -> None:
+    mercator = client.get("/tiles/parcels.json").json()
+    crs84 = client.get("/tiles/parcels/WorldCRS84Quad.json").json()
+
+    assert mercator["maxzoom"] - 1 == crs84["maxzoom"]
+    assert crs84["tiles"][0].endswith("/tiles/parcels/WorldCRS84Quad/{z}/{x}/{y}.mvt")
+    assert client.get("/tiles/parcels/NoQuad.json").status_code == 404

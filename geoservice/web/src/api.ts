@@ -2,6 +2,7 @@
 
 import { t } from './i18n.ts';
 import { currentKey } from './key.ts';
+import type { Choice } from './look.ts';
 import type { AvailabilityCollection, CityStyle, FeatureItem } from './types.ts';
 
 /** What the service said was wrong (RFC 9457), or that it could not be reached (status 0). */
@@ -27,12 +28,27 @@ export function authorization(key: string | null = currentKey()): Record<string,
   return key === null ? {} : { Authorization: `Bearer ${key}` };
 }
 
-export function fetchStyle(key: string | null = currentKey()): Promise<CityStyle> {
-  return getJson<CityStyle>('/styles/city.json', { key });
+export function fetchStyle(
+  { look, instant }: Choice,
+  key: string | null = currentKey(),
+): Promise<CityStyle> {
+  const name = look === 'day' ? 'city' : `city-${look}`;
+  return getJson<CityStyle>(`/styles/${name}.json${timeQuery(instant)}`, { key });
 }
 
-export function fetchItem(layer: string, id: number, signal: AbortSignal): Promise<FeatureItem> {
-  return getJson<FeatureItem>(`/collections/${encodeURIComponent(layer)}/items/${id}`, { signal });
+/** A feature as it is, or as it was at an instant. */
+export function fetchItem(
+  layer: string,
+  id: number,
+  instant: string | null,
+  signal: AbortSignal,
+): Promise<FeatureItem> {
+  const path = `/collections/${encodeURIComponent(layer)}/items/${id}${timeQuery(instant)}`;
+  return getJson<FeatureItem>(path, { signal });
+}
+
+function timeQuery(instant: string | null): string {
+  return instant === null ? '' : `?${new URLSearchParams({ datetime: instant })}`;
 }
 
 export function fetchAvailability(

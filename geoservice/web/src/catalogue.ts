@@ -22,6 +22,8 @@ export interface LayerGroup {
 export interface Catalogue {
   city: CityDescription;
   clearance: Clearance | null;
+  /** Where the terrain is; null where none may be seen. */
+  terrain: string | null;
   /** What is drawn on top comes first, as in a legend. */
   groups: LayerGroup[];
   byName: ReadonlyMap<string, LayerDescription>;
@@ -41,6 +43,7 @@ export function readCatalogue(style: CityStyle): Catalogue {
   return {
     city,
     clearance: style.metadata['geoservice:clearance'] ?? null,
+    terrain: style.metadata['geoservice:terrain'] ?? null,
     groups: groupLayers(shown.toReversed()),
     byName: new Map(shown.map((layer) => [layer.name, layer])),
     drawnBy,

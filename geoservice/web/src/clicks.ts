@@ -2,7 +2,10 @@
 
 import type { LngLat, Map as CityMap, MapMouseEvent, Point } from 'maplibre-gl';
 import type { Catalogue } from './catalogue.ts';
-import { hitsAt } from './hits.ts';
+import { clusterAt, hitsAt } from './hits.ts';
+
+/** How far a click on a cluster zooms in. */
+const CLUSTER_STEP = 2;
 
 export interface Clicks {
   /** The place of the next click; null if Escape is pressed or another one is asked for. */
@@ -24,7 +27,12 @@ export function createClicks(
     answer = null;
     map.getCanvas().classList.remove('picking');
   };
-  const click = (point: Point, place: LngLat) => (answer ? settle(place) : ask(point));
+  const look = (point: Point) => {
+    const cluster = clusterAt(map, point);
+    if (cluster) map.easeTo({ center: cluster, zoom: map.getZoom() + CLUSTER_STEP });
+    else ask(point);
+  };
+  const click = (point: Point, place: LngLat) => (answer ? settle(place) : look(point));
   map.on('click', ({ point, lngLat }) => click(point, lngLat));
   map.getCanvas().addEventListener('keydown', (event) => {
     if (event.key === 'Enter') click(map.project(map.getCenter()), map.getCenter());
@@ -47,7 +55,8 @@ function showWhatIsClickable(map: CityMap, catalogue: Catalogue): void {
   let latest: MapMouseEvent | null = null;
   const look = () => {
     if (latest && !map.isMoving()) {
-      const found = hitsAt(map, catalogue, latest.point).length > 0;
+      const { point } = latest;
+      const found = hitsAt(map, catalogue, point).length > 0 || clusterAt(map, point) !== null;
       map.getCanvas().classList.toggle('clickable', found);
     }
     latest = null;

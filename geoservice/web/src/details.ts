@@ -1,6 +1,7 @@
 /** The panel that tells everything about a feature; several under one click are paged. */
 
 import type { Map as CityMap, Point } from 'maplibre-gl';
+import type { Appearance } from './appearance.ts';
 import { fetchItem, isAbort, reasonOf } from './api.ts';
 import { tabulate, type AttributeRow } from './attributes.ts';
 import { attributeOf, type Catalogue, layerTitle, LIVE_LAYER } from './catalogue.ts';
@@ -24,6 +25,7 @@ export interface DetailsParts {
   catalogue: Catalogue;
   live: LiveAvailability;
   selection: Selection;
+  appearance: Appearance;
 }
 
 type Phase = { item: FeatureItem } | { failure: string } | 'loading' | 'tile only';
@@ -97,7 +99,7 @@ export class Details {
     this.#request = new AbortController();
     const { signal } = this.#request;
     try {
-      const item = await fetchItem(layer, id, signal);
+      const item = await fetchItem(layer, id, this.#parts.appearance.choice.instant, signal);
       if (signal.aborted) return;
       this.#phase = { item };
       if (item.geometry) this.#parts.selection.show(item.geometry);

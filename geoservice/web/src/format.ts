@@ -30,6 +30,12 @@ export function formatInstant(text: string): string {
   }).format(instant);
 }
 
+/** A day (`2015-06-30`) as the reader writes it. */
+export function formatDay(day: string): string {
+  const format = new Intl.DateTimeFormat(locale(), { dateStyle: 'long', timeZone: 'UTC' });
+  return format.format(new Date(`${day}T00:00:00Z`));
+}
+
 /** The time of day of an instant (milliseconds since 1970), to the second. */
 export function formatClock(instant_ms: number): string {
   return new Intl.DateTimeFormat(locale(), {

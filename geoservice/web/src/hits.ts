@@ -1,7 +1,7 @@
 /** Which features lie under a point of the screen. */
 
-import type { Geometry } from 'geojson';
-import type { Map as CityMap, MapGeoJSONFeature, Point } from 'maplibre-gl';
+import type { Geometry, Point as PointGeometry } from 'geojson';
+import { LngLat, type Map as CityMap, type MapGeoJSONFeature, type Point } from 'maplibre-gl';
 import { type Catalogue, layerOf } from './catalogue.ts';
 
 /** A feature as a tile shows it: perhaps cut at the tile's edge, with few attributes. */
@@ -41,7 +41,7 @@ export function distinct(
   const hits = new Map<string, Hit>();
   for (const feature of features) {
     const layer = layerOf(feature.layer);
-    if (layer === undefined) continue;
+    if (layer === undefined || isCluster(feature)) continue;
     const id = typeof feature.id === 'number' ? feature.id : null;
     const identity = `${layer} ${id ?? JSON.stringify(feature.properties)}`;
     if (hits.has(identity)) continue;
@@ -53,6 +53,20 @@ export function distinct(
     });
   }
   return [...hits.values()];
+}
+
+/** The place of the topmost cluster under a point: many features, of which none can be told. */
+export function clusterAt(map: CityMap, point: Point): LngLat | null {
+  const cluster = map.queryRenderedFeatures([point.x, point.y]).find(isCluster);
+  return cluster?.geometry.type === 'Point' ? placeOf(cluster.geometry) : null;
+}
+
+function placeOf({ coordinates: [lon = 0, lat = 0] }: PointGeometry): LngLat {
+  return new LngLat(lon, lat);
+}
+
+function isCluster({ properties }: Pick<MapGeoJSONFeature, 'properties'>): boolean {
+  return 'point_count' in properties;
 }
 
 function isArea(feature: MapGeoJSONFeature): boolean {

@@ -77,7 +77,7 @@ async function tryKey(key: string, remark: HTMLElement): Promise<void> {
   if (!isToken(key)) return fillWith(remark, t('keyMalformed'));
   fillWith(remark, t('keyChecking'));
   try {
-    await fetchStyle(key);
+    await fetchStyle({ look: 'day', instant: null }, key);
     startAgain(key);
   } catch (error) {
     fillWith(remark, statusOf(error) === 401 ? inBoth('keyWrong') : reasonOf(error));

@@ -1,6 +1,7 @@
 /** The list of layers: a switch, a legend, and word of why a layer is not to be seen. */
 
 import type { Map as CityMap } from 'maplibre-gl';
+import type { Appearance } from './appearance.ts';
 import { type Catalogue, type LayerGroup, LIVE_LAYER } from './catalogue.ts';
 import { element, fillWith } from './dom.ts';
 import { inLanguage, inOtherLanguage, onLanguage, otherLocale, t } from './i18n.ts';
@@ -20,18 +21,21 @@ export interface LayerListParts {
   catalogue: Catalogue;
   visibility: Visibility;
   live: LiveAvailability;
+  appearance: Appearance;
 }
 
 /** Builds the list in `host` and keeps its zoom hints in step with the map. */
 export function createLayerList(host: HTMLElement, parts: LayerListParts): void {
   const { map, catalogue } = parts;
   const updateHints = () => showZoomHints(host, map.getZoom());
-  onLanguage(() => {
+  const render = () => {
     const groups = catalogue.groups.map((group) => groupElement(group, parts));
     const none = element('p', { class: 'quiet' }, t('noLayers'));
     fillWith(host, ...(groups.length > 0 ? groups : [none]));
     updateHints();
-  });
+  };
+  onLanguage(render);
+  parts.appearance.onChange(render);
   map.on('zoom', updateHints);
   parts.visibility.onChange(() => {
     showSwitches(host, parts.visibility);
@@ -70,6 +74,7 @@ function layerElement(layer: LayerDescription, parts: LayerListParts): HTMLEleme
       clearanceBadge(layer),
     ),
     zoomHint(layer, parts.map),
+    overviewHint(layer, parts.map),
     legend,
   );
 }
@@ -103,8 +108,19 @@ function zoomHint(layer: LayerDescription, map: CityMap): HTMLElement {
   return hint;
 }
 
+/** Word that not all of a layer is to be seen yet; shown and hidden by `showZoomHints`. */
+function overviewHint(layer: LayerDescription, map: CityMap): HTMLElement | null {
+  const { generalised_below: below, geometry_type, title } = layer;
+  if (below === undefined) return null;
+  const word = geometry_type.includes('Point') ? 'clusteredHint' : 'generalisedHint';
+  const attributes = { class: 'overview-hint', hidden: true, 'data-below': below };
+  const hint = element('p', attributes, t(word), ' ');
+  hint.append(zoomInButton(map, below, t('zoomInTo', { layer: inLanguage(title) })));
+  return hint;
+}
+
 function legendElement(layer: LayerDescription, { live, map }: LayerListParts): HTMLElement | null {
-  if (layer.name === LIVE_LAYER) return createLiveLegend(live, layer, map);
+  if (layer.live_minzoom !== undefined) return createLiveLegend(live, layer, map);
   if (layer.legend.length <= 1) return null;
   const rows = legendRows(layer.legend);
   const label = t('legendOf', { layer: inLanguage(layer.title) });
@@ -140,6 +156,10 @@ function showZoomHints(host: HTMLElement, zoom: number): void {
     const tooFar = zoom < Number(item.dataset['minzoom']);
     item.classList.toggle('too-far', tooFar);
     const hint = item.querySelector<HTMLElement>('.zoom-hint');
-    if (hint) hint.hidden = !tooFar || !item.querySelector<HTMLInputElement>('input')?.checked;
+    const isOn = item.querySelector<HTMLInputElement>('input')?.checked ?? false;
+    if (hint) hint.hidden = !tooFar || !isOn;
+    const overview = item.querySelector<HTMLElement>('.overview-hint');
+    const isOverview = Math.floor(zoom) < Number(overview?.dataset['below'] ?? 0);
+    if (overview) overview.hidden = tooFar || !isOn || !isOverview;
   }
 }

@@ -31,7 +31,8 @@ export function createLiveLegend(
   const render = () => {
     const { summary } = live;
     const hint = summary.phase === 'too far' && zoomHint(layer, map);
-    fillWith(host, hint, entries(summary), ...remarks(summary));
+    const isTold = summary.phase !== 'paused';
+    fillWith(host, hint, isTold && entries(summary), ...remarks(summary));
   };
   unsubscribe();
   unsubscribe = live.onChange(render);
@@ -72,6 +73,7 @@ function notAskedItem(title: MessageKey): HTMLElement {
 function remarks(summary: LiveSummary): HTMLElement[] {
   const texts: string[] = [];
   const { phase, received_at_ms, oldest_s, reason } = summary;
+  if (phase === 'paused') texts.push(t('livePaused'));
   if (phase === 'loading') texts.push(t('liveLoading'));
   if (phase === 'failed') texts.push(t('liveFailed', { reason }));
   if (phase === 'ready' && received_at_ms !== null) {

@@ -10,13 +10,18 @@ type PaintEntry = { [K in keyof CirclePaint]-?: [K, CirclePaint[K]] }[keyof Circ
 const STATUSES: Status[] = ['open', 'spacesAvailable', 'almostFull', 'full', 'closed'];
 const STATES = Object.keys(SWATCHES) as DisplayState[];
 
-/** Paint properties of a circle layer whose features carry `state` and `status`. */
-export function livePaint(): PaintEntry[] {
+/**
+ * Paint properties of a circle layer whose features carry `state` and `status`.
+ *
+ * Args:
+ *   rim: The colour of a ring that means nothing.
+ */
+export function livePaint(rim: string): PaintEntry[] {
   const fills = STATES.flatMap((state) => [state, SWATCHES[state].fill]);
   const rings = STATUSES.flatMap((status) => [status, statusColor(status)]);
   const fill = matching('state', fills, NOT_ASKED.fill);
   const lastKnown = matching('status', rings, SWATCHES.unknown.ring);
-  const ring = matching('state', ['stale', lastKnown, 'unknown', SWATCHES.unknown.ring], '#ffffff');
+  const ring = matching('state', ['stale', lastKnown, 'unknown', SWATCHES.unknown.ring], rim);
   return [
     ['circle-color', fill],
     ['circle-opacity', 1],
@@ -29,10 +34,12 @@ export function livePaint(): PaintEntry[] {
 /** Small where many facilities share the screen, yet never too small to tell colours apart. */
 function byZoom(valueAt: (factor: number) => Output): ExpressionSpecification {
   const stops = [
-    [12, 0.35],
-    [14, 0.55],
-    [16, 0.95],
-    [19, 1.6],
+    [9, 0.12],
+    [12, 0.3],
+    [14, 0.6],
+    [15, 0.9],
+    [16, 1.2],
+    [19, 1.9],
   ] as const;
   const values = stops.flatMap(([zoom, factor]) => [zoom, valueAt(factor)]);
   return ['interpolate', ['linear'], ['zoom'], ...values] as unknown as ExpressionSpecification;

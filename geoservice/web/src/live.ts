@@ -12,7 +12,7 @@ import {
 } from './availability.ts';
 import { type Catalogue, LIVE_LAYER } from './catalogue.ts';
 import { leaveOnRefusal } from './failures.ts';
-import { livePaint } from './live-paint.ts';
+import type { Appearance } from './appearance.ts';
 import type { Availability, AvailabilityFeature } from './types.ts';
 import type { Visibility } from './visibility.ts';
 
@@ -30,7 +30,7 @@ export interface Reading {
 }
 
 export interface LiveSummary {
-  phase: 'off' | 'too far' | 'loading' | 'ready' | 'failed';
+  phase: 'off' | 'paused' | 'too far' | 'loading' | 'ready' | 'failed';
   /** When the figures on the map arrived; null before the first. */
   received_at_ms: number | null;
   /** Age of the oldest figure in view that still tells something; null where none does. */
@@ -63,6 +63,7 @@ export class LiveAvailability {
   readonly #map: CityMap;
   readonly #catalogue: Catalogue;
   readonly #visibility: Visibility;
+  readonly #appearance: Appearance;
   readonly #listeners = new Set<() => void>();
   #readings = new Map<number, Reading>();
   #summary: LiveSummary = summaryOf('off', []);
@@ -70,10 +71,16 @@ export class LiveAvailability {
   #timer = 0;
   #failures = 0;
 
-  constructor(map: CityMap, catalogue: Catalogue, visibility: Visibility) {
+  constructor(
+    map: CityMap,
+    catalogue: Catalogue,
+    visibility: Visibility,
+    appearance: Appearance,
+  ) {
     this.#map = map;
     this.#catalogue = catalogue;
     this.#visibility = visibility;
+    this.#appearance = appearance;
     if (catalogue.byName.has(LIVE_LAYER)) this.#start();
   }
 
@@ -93,18 +100,17 @@ export class LiveAvailability {
 
   #start(): void {
     const soon = () => this.#schedule(SETTLE_MS);
-    this.#map.once('style.load', () => this.#paint());
     this.#map.on('moveend', soon);
     this.#visibility.onChange(soon);
+    this.#appearance.onChange(() => this.#startAnew());
     document.addEventListener('visibilitychange', soon);
     soon();
   }
 
-  #paint(): void {
-    for (const id of this.#catalogue.drawnBy.get(LIVE_LAYER) ?? []) {
-      if (this.#map.getLayer(id)?.type !== 'circle') continue;
-      for (const [property, value] of livePaint()) this.#map.setPaintProperty(id, property, value);
-    }
+  /** A source of another time has lost its states; what they told may be wrong there. */
+  #startAnew(): void {
+    this.#draw([]);
+    this.#schedule(SETTLE_MS);
   }
 
   #schedule(delay_ms: number): void {
@@ -124,6 +130,7 @@ export class LiveAvailability {
 
   async #refresh(): Promise<void> {
     this.#request.abort();
+    if (!this.#appearance.isLive) return this.#tell(summaryOf('paused', []));
     if (!this.#isWanted()) return this.#tell({ ...this.#summary, phase: 'off' });
     if (this.#isTooFar()) {
       this.#draw([]);

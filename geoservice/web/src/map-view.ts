@@ -12,6 +12,7 @@ import {
 } from 'maplibre-gl';
 import workerUrl from 'maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url';
 import { authorization, serviceUrl } from './api.ts';
+import { dressed } from './dressing.ts';
 import { onLanguage, t } from './i18n.ts';
 import type { MessageKey } from './messages.ts';
 import { CoordinateReadout } from './readout.ts';
@@ -42,7 +43,7 @@ export function createMap(container: HTMLElement, style: CityStyle): CityMap {
   setWorkerUrl(workerUrl);
   const map = new CityMap({
     container,
-    style,
+    style: dressed(style, undefined, () => true),
     ...openingView(style.metadata['geoservice:city'], container),
     hash: 'map',
     maxZoom: 22,

@@ -21,6 +21,11 @@ export const MESSAGES = {
   legend: { zh: '图例', en: 'Legend' },
   legendOf: { zh: '{layer}图例', en: 'Legend of {layer}' },
   zoomHint: { zh: '此级别不显示', en: 'Not shown this far out.' },
+  clusteredHint: { zh: '此级别聚合显示', en: 'Gathered into clusters this far out.' },
+  generalisedHint: {
+    zh: '此级别只显示主要要素',
+    en: 'Only the foremost are shown this far out.',
+  },
   zoomIn: { zh: '放大查看', en: 'Zoom in to see' },
   zoomInTo: { zh: '放大到{layer}可见的级别', en: 'Zoom in until {layer} is shown' },
 
@@ -66,6 +71,26 @@ export const MESSAGES = {
   mapFailed: { zh: '地图出错：{reason}', en: 'Map error: {reason}' },
   offline: { zh: '无法连接服务', en: 'the service cannot be reached' },
   statusCode: { zh: '状态码 {status}', en: 'status {status}' },
+
+  lookDay: { zh: '日间地图', en: 'Day map' },
+  lookNight: { zh: '夜间地图', en: 'Night map' },
+  lookPrint: { zh: '打印地图', en: 'Map for print' },
+  lookFailed: { zh: '无法切换地图：{reason}', en: 'The map cannot be changed: {reason}' },
+  timeButton: { zh: '历史时间', en: 'Another time' },
+  timeBar: { zh: '地图时间', en: 'Time of the map' },
+  timeSlider: { zh: '按月选择时间', en: 'Month' },
+  timeDate: { zh: '日期', en: 'Day' },
+  showsNow: { zh: '地图显示现状', en: 'The map shows the city as it is now' },
+  showsPast: {
+    zh: '历史：地图显示 {day} 的状态，不是现状',
+    en: 'Past: the map shows {day}, not now',
+  },
+  backToNow: { zh: '回到现在', en: 'Back to now' },
+  relief: { zh: '三维地形', en: '3D terrain' },
+  livePaused: {
+    zh: '查看历史或打印地图时不显示实时状态。',
+    en: 'Live states are not shown on a map of the past or for print.',
+  },
 
   mapLabel: {
     zh: '地图。方向键移动，加减键缩放，回车键查询中心点。',

@@ -2,6 +2,7 @@
 
 import type { Geometry, Point } from 'geojson';
 import type { StyleSpecification } from 'maplibre-gl';
+import type { Look } from './look.ts';
 
 /** A name for people in both languages. */
 export interface Title {
@@ -38,6 +39,8 @@ export interface LayerDescription {
   minzoom: number;
   /** Zoom from which live figures are asked for; only of a layer that has them. */
   live_minzoom?: number;
+  /** Zoom below which the map shows an overview; missing where it shows all wherever drawn. */
+  generalised_below?: number;
   legend: LegendEntry[];
   attributes: AttributeDescription[];
 }
@@ -56,8 +59,11 @@ export interface CityStyle extends StyleSpecification {
   metadata: {
     'geoservice:layers': LayerDescription[];
     'geoservice:city': CityDescription;
+    'geoservice:look': Look;
     /** The clearance at which this style was made. */
     'geoservice:clearance'?: Clearance;
+    /** Address of the TileJSON of a terrain in terrain-RGB. */
+    'geoservice:terrain'?: string;
   };
 }
 

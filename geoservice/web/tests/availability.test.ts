@@ -126,7 +126,7 @@ describe('availabilityParameters', () => {
 });
 
 test('the paint names each state once and ends in the look of what was not asked for', () => {
-  const fill = livePaint().find(([property]) => property === 'circle-color')?.[1] as unknown[];
+  const fill = livePaint('#ffffff').find(([property]) => property === 'circle-color')?.[1] as unknown[];
   const states = fill.slice(2, -1).filter((_, index) => index % 2 === 0);
 
   expect(new Set(states).size).toBe(states.length);

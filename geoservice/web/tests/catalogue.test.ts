@@ -32,6 +32,7 @@ const STYLE: CityStyle = {
   version: 8,
   sources: {},
   metadata: {
+    'geoservice:look': 'day',
     'geoservice:layers': [layer('districts'), layer('roads'), layer('pipelines', UNDERGROUND)],
     'geoservice:city': {
       name: { en: 'Shenzhen', zh: '深圳市' },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,11 @@ from layers.access import Clearance
 from layers.base import Title
 from layers.extent import BBox
 from layers.registry import layers_at
-from tiles.style import STATUS_COLORS, CityOnMap, map_style
+from tiles.grids import WEB_MERCATOR
+from tiles.legend import STATUS_COLORS
+from tiles.looks import DAY, Look
+from tiles.query import TileQuery, TileTime
+from tiles.style import CityOnMap, StyleRequest, map_style
 from tiles.tilejson import tilejson
 
 ROOT = Path(__file__).parents[3]
@@ -20,9 +25,13 @@ EXTENT = BBox(113.75, 22.4, 114.65, 22.87)
 SHENZHEN = CityOnMap(Title("Shenzhen", "深圳市"), EXTENT, "Asia/Shanghai")
 
 
-def style_at(level: Clearance) -> dict[str, Any]:
+URL = "http://city.test"
+
+
+def style_at(level: Clearance, look: Look = DAY, city: CityOnMap = SHENZHEN) -> dict[str, Any]:
     """The style of a level."""
-    return map_style(layers_at(level), level, name="city", city=SHENZHEN)
+    wanted = StyleRequest("city", look, URL)
+    return map_style(layers_at(level), level, wanted=wanted, city=city)
 
 
 @pytest.mark.parametrize("level", list(Clearance), ids=lambda level: level.label)
@@ -87,7 +96,7 @@ def test_every_district_has_a_label_whatever_its_level() -> None:
 def test_the_map_opens_where_the_city_says_and_names_whose_data_they_are() -> None:
     city = replace(SHENZHEN, view=(114.06, 22.54, 15), attribution="规划局 <b>")
 
-    style = map_style(layers_at(Clearance.PUBLIC), Clearance.PUBLIC, name="city", city=city)
+    style = style_at(Clearance.PUBLIC, city=city)
 
     assert ([114.06, 22.54], 15) == (style["center"], style["zoom"])
     assert style["sources"]["roads"]["attribution"] == "规划局 &lt;b&gt;"
@@ -104,7 +113,17 @@ def test_the_web_map_draws_states_in_the_colours_of_the_style(status: str) -> No
 def test_tilejson_spans_the_zooms_of_its_layers() -> None:
     layers = layers_at(Clearance.PUBLIC)
 
-    document = tilejson(layers, Clearance.PUBLIC, EXTENT, "http://localhost/{z}/{x}/{y}.mvt")
+    now = TileTime(datetime.now(UTC))
+    queries = [TileQuery(layer, Clearance.PUBLIC, now) for layer in layers]
+
+    document = tilejson(
+        queries,
+        WEB_MERCATOR,
+        EXTENT,
+        tiles_url="http://localhost/{z}/{x}/{y}.mvt",
+        attribution="",
+        base_zooms={},
+    )
 
     assert min(layer.minzoom for layer in layers) == document["minzoom"]
     ids = [described["id"] for described in document["vector_layers"]]

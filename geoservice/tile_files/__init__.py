@@ -1,0 +1,1 @@
+"""Many tiles at once: rendered by several processes, put into files."""
