@@ -261,7 +261,10 @@ class TileService:
         self, access: Access, query: TileQuery, address: TileAddress
     ) -> RenderedLayer:
         async with self._database.readers(access).connection() as connection:
-            return await render_layer(connection, query, address, self._options)
+            began = time.perf_counter()
+            rendered = await render_layer(connection, query, address, self._options)
+            self._keeper.note_render(time.perf_counter() - began, query, address)
+            return rendered
 
     async def _tile_of(self, content: bytes, left_out: int, times: KeyTimes) -> CachedTile:
         def tile() -> CachedTile:

@@ -14,13 +14,13 @@ import json
 import pickle
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from struct import Struct
-from typing import Any
+from typing import Any, TypeVar
 
 import lmdb
 
@@ -57,6 +57,9 @@ _LEAST_MAP_BYTES = 64 << 20
 _LAST_ZOOM = 30
 _AGE = Struct(">I")
 _NUMBER = Struct(">Q")
+
+
+_Done = TypeVar("_Done")
 
 
 @dataclass(frozen=True)
@@ -168,7 +171,8 @@ class TileCache:
             known = reading.get(digest)
         if known is not None:
             return _number(known)
-        with self._environment.begin(write=True) as transaction:
+
+        def add(transaction: lmdb.Transaction) -> int:
             known = transaction.get(digest, db=self._sets)
             if known is not None:
                 return _number(known)
@@ -176,7 +180,9 @@ class TileCache:
             said = {"layers": list(layers), "margin": margin}
             transaction.put(digest, _NUMBER.pack(number), db=self._sets)
             transaction.put(_number_key(number), json.dumps(said).encode(), db=self._sets)
-        return number
+            return number
+
+        return self._write(add)
 
     @property
     def last_change(self) -> int:
@@ -201,16 +207,15 @@ class TileCache:
             return False
         stamp = int(time.time())
         packed, value = key.packed(), tile.packed(stamp)
-        try:
-            with self._environment.begin(write=True) as transaction:
-                if not self._may_store(transaction, key, tile, seen):
-                    return False
-                self._put(transaction, packed, value, stamp)
-                self._drop_oldest(transaction, _FILLED * self._folder.max_bytes)
-        except lmdb.MapFullError:
-            self._drop_tiles()
-            return False
-        return True
+
+        def put(transaction: lmdb.Transaction) -> bool:
+            if not self._may_store(transaction, key, tile, seen):
+                return False
+            self._put(transaction, packed, value, stamp)
+            self._drop_oldest(transaction, _FILLED * self._folder.max_bytes)
+            return True
+
+        return self._write(put)
 
     def _may_store(
         self, transaction: lmdb.Transaction, key: TileKey, tile: CachedTile, seen: Seen
@@ -244,34 +249,19 @@ class TileCache:
         Raises:
             StoreUnavailable: there is no room to write it down.
         """
-        try:
-            return self._applied(reached_before, reached, changes, instants)
-        except lmdb.MapFullError:
-            self._drop_tiles()
-            return self._applied(reached_before, reached, changes, instants)
 
-    def _applied(
-        self,
-        reached_before: str | None,
-        reached: str,
-        changes: Sequence[TileChange],
-        instants: dict[str, bytes],
-    ) -> int | None:
-        with self._environment.begin(write=True) as transaction:
+        def purge(transaction: lmdb.Transaction) -> int | None:
             if _text(transaction.get(b"reached", db=self._meta)) != reached_before:
                 return None
             purged = sum(self._purge(transaction, change) for change in changes)
             for change in changes:
                 self._remember(transaction, change)
-            for layer, packed in instants.items():
-                name = layer.encode()
-                transaction.put(b"instants:" + name, packed, db=self._meta)
-                self._count(transaction, b"version:" + name)
-            transaction.put(b"reached", reached.encode(), db=self._meta)
-            transaction.put(b"reached_at", _pack_time(time.time()), db=self._meta)
+            self._reach(transaction, reached, instants)
             self._restamp(transaction)
             self._forget_old_changes(transaction)
-        return purged
+            return purged
+
+        return self._write(purge)
 
     def begin_anew(
         self, reached_before: str | None, reached: str, instants: dict[str, bytes]
@@ -280,15 +270,13 @@ class TileCache:
 
         Nothing is done if another process got further than ``reached_before`` meanwhile.
         """
-        with self._environment.begin(write=True) as transaction:
-            if _text(transaction.get(b"reached", db=self._meta)) != reached_before:
-                return
-            self._empty(transaction)
-            for layer, packed in instants.items():
-                transaction.put(b"instants:" + layer.encode(), packed, db=self._meta)
-                self._count(transaction, b"version:" + layer.encode())
-            transaction.put(b"reached", reached.encode(), db=self._meta)
-            transaction.put(b"reached_at", _pack_time(time.time()), db=self._meta)
+
+        def begin(transaction: lmdb.Transaction) -> None:
+            if _text(transaction.get(b"reached", db=self._meta)) == reached_before:
+                self._empty(transaction)
+                self._reach(transaction, reached, instants)
+
+        self._write(begin)
 
     def reached(self) -> tuple[str | None, float]:
         """The snapshot up to which changes were applied, and when, ``time.time()``."""
@@ -301,8 +289,7 @@ class TileCache:
     def restamp(self) -> None:
         """Write down which tiles were wanted since the last time."""
         if self._wanted:
-            with self._environment.begin(write=True) as transaction:
-                self._restamp(transaction)
+            self._write(self._restamp)
 
     def used_bytes(self) -> int:
         """How much the tiles take, in whole pages."""
@@ -328,11 +315,14 @@ class TileCache:
 
     def remember_slow(self, renders: Iterable[SlowRender]) -> None:
         """Keep the slowest of some renderings and of those that are remembered."""
-        with self._environment.begin(write=True, db=self._meta) as transaction:
-            known = _unpacked_slow(transaction.get(_SLOWEST))
+
+        def remember(transaction: lmdb.Transaction) -> None:
+            known = _unpacked_slow(transaction.get(_SLOWEST, db=self._meta))
             slowest = sorted({*known, *renders}, key=lambda one: -one.milliseconds)[:SLOW_KEPT]
             packed = json.dumps([astuple(one) for one in slowest]).encode()
-            transaction.put(_SLOWEST, packed)
+            transaction.put(_SLOWEST, packed, db=self._meta)
+
+        self._write(remember)
 
     def layers_of_sets(self) -> dict[int, tuple[str, ...]]:
         """The layers of all sets by their numbers."""
@@ -342,11 +332,14 @@ class TileCache:
 
     def count(self, counts: dict[str, int]) -> None:
         """Add to the counters of the host."""
-        with self._environment.begin(write=True) as transaction:
+
+        def add(transaction: lmdb.Transaction) -> None:
             for name, more in counts.items():
                 key = b"count:" + name.encode()
                 before = _number(transaction.get(key, db=self._meta))
                 transaction.put(key, _NUMBER.pack(before + more), db=self._meta)
+
+        self._write(add)
 
     def counts(self) -> dict[str, int]:
         """The counters of the host since the cache was made."""
@@ -431,6 +424,34 @@ class TileCache:
             if self._used(transaction) <= most_bytes or not oldest.first():
                 return
             self._delete(transaction, bytes(oldest.key())[_AGE.size :])
+
+    def _reach(
+        self, transaction: lmdb.Transaction, reached: str, instants: dict[str, bytes]
+    ) -> None:
+        for layer, packed in instants.items():
+            name = layer.encode()
+            transaction.put(b"instants:" + name, packed, db=self._meta)
+            self._count(transaction, b"version:" + name)
+        transaction.put(b"reached", reached.encode(), db=self._meta)
+        transaction.put(b"reached_at", _pack_time(time.time()), db=self._meta)
+
+    def _write(self, work: Callable[[lmdb.Transaction], _Done]) -> _Done:
+        """Do something in a transaction; where there is no page left, without any tiles.
+
+        Raises:
+            StoreUnavailable: it cannot be written to.
+        """
+        try:
+            with self._environment.begin(write=True) as transaction:
+                return work(transaction)
+        except lmdb.MapFullError:
+            self._drop_tiles()
+        try:
+            with self._environment.begin(write=True) as transaction:
+                return work(transaction)
+        except lmdb.Error as error:
+            message = f"the cache of tiles cannot be written to: {type(error).__name__}"
+            raise StoreUnavailable(message) from error
 
     def _drop_tiles(self) -> None:
         """Drop all tiles of a store without a free page; what is known of changes stays.
@@ -551,8 +572,8 @@ class TileCache:
 _SLOWEST = b"slowest"
 
 
-def _unpacked_slow(value: bytes | None) -> list[SlowRender]:
-    return [SlowRender(*fields) for fields in json.loads(value or b"[]")]
+def _unpacked_slow(value: bytes | memoryview | None) -> list[SlowRender]:
+    return [SlowRender(*fields) for fields in json.loads(bytes(value or b"[]"))]
 
 
 _NUMBERED, _DIGESTED = b"#", b"="
@@ -574,8 +595,8 @@ def _number(value: bytes | memoryview | None) -> int:
     return number
 
 
-def _text(value: bytes | None) -> str | None:
-    return value.decode() if value is not None else None
+def _text(value: bytes | memoryview | None) -> str | None:
+    return bytes(value).decode() if value is not None else None
 
 
 def _pack_time(seconds: float) -> bytes:
