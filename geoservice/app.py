@@ -18,10 +18,14 @@ from geoservice.api import (
     loads,
     ogc_tiles,
     queryables,
+    raster_figures,
+    raster_tiles,
+    rasters,
     styles,
     tiles,
     uploads,
     webmap,
+    wmts,
 )
 from geoservice.api.load_access import PATH as LOADS_PATH
 from geoservice.api.parameters import refuse_unknown_parameters
@@ -30,6 +34,8 @@ from geoservice.db import Database, DatabaseAddress
 from geoservice.hours import CityHours
 from geoservice.middleware import BodyLimit, HeadAnswers, RequestContext
 from geoservice.problems import install_problem_handlers
+from geoservice.raster_service import RasterService
+from geoservice.raster_work import MemoryCache, RasterThreads
 from geoservice.settings import Settings
 from geoservice.theme_watch import ThemeWatch, know_layers
 from geoservice.tile_cache.hits import TileHits
@@ -42,6 +48,13 @@ log = structlog.get_logger(__name__)
 
 _PREFLIGHT_S = 7_200
 """How long a browser may remember what origins may ask; the longest that browsers keep to."""
+
+
+def _raster_service(database: Database, settings: Settings) -> RasterService:
+    said = settings.rasters
+    threads = RasterThreads(said.threads, said.max_waiting, said.timeout_s)
+    cache = MemoryCache(said.cache_bytes)
+    return RasterService(database, settings.raster_folder, threads, cache, said.max_at_once)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -60,10 +73,12 @@ def create_app(settings: Settings) -> FastAPI:
             TileOptions(settings.tiles.extent, settings.tiles.buffer),
             settings.tiles.gzip_level,
         )
+        app.state.rasters = _raster_service(database, settings)
         async with ThemeWatch(database).running() as app.state.themes, keeper.running():
             log.info("worker started", version=__version__)
             yield
             app.state.stopping = True
+        app.state.rasters.close()
         await database.close()
         log.info("worker stopped")
 
@@ -80,7 +95,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.stopping = False
     app.state.hours = CityHours(settings.city.time_zone)
-    app.router.routes.extend((*tiles.quick_routes, *availability.quick_routes))
+    app.router.routes.extend(
+        (*tiles.quick_routes, *raster_tiles.quick_routes, *availability.quick_routes)
+    )
     every_route = [Depends(refuse_unknown_parameters), Depends(know_layers)]
     for module in (
         collections,
@@ -93,8 +110,12 @@ def create_app(settings: Settings) -> FastAPI:
         uploads,
         loads,
         health,
+        rasters,
+        raster_tiles,
+        raster_figures,
     ):
         app.include_router(module.router, dependencies=every_route)
+    app.include_router(wmts.router)
     app.include_router(webmap.router)
     webmap.mount_assets(app)
     install_problem_handlers(app)
@@ -110,7 +131,13 @@ def create_app(settings: Settings) -> FastAPI:
         allow_origins=settings.http.allowed_origins,
         allow_methods=("GET", "HEAD", "POST", "DELETE"),
         allow_headers=("Authorization", "Content-Type", "If-None-Match", "Last-Event-ID"),
-        expose_headers=("ETag", "Location", "X-Features-Left-Out", "X-Request-Id"),
+        expose_headers=(
+            "ETag",
+            "Location",
+            "X-Features-Left-Out",
+            "X-Rasters-Left-Out",
+            "X-Request-Id",
+        ),
         max_age=_PREFLIGHT_S,
     )
     app.add_middleware(RequestContext)

@@ -76,6 +76,7 @@ PROBLEMS: dict[type[Exception], Problem] = {
     errors.SourceError: Problem("bad-source", 422, Title("The data cannot be used", "数据无效")),
     errors.DatabaseUnavailable: _UNAVAILABLE,
     errors.NotYetSettled: _UNAVAILABLE,
+    errors.ServiceBusy: _UNAVAILABLE,
     errors.FontMissing: Problem(
         "font-missing", 501, Title("The service has no Chinese font", "服务器缺少中文字体")
     ),

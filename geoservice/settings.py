@@ -259,6 +259,17 @@ class RasterSettings(_Section):
     folder: Path | None = Field(
         None, description="Folder of the rasters' files; none: rasters in the database's folder"
     )
+    threads: int = Field(2, description="Threads of a worker that read pixels", ge=1, le=32)
+    timeout_s: float = Field(10, description="Longest that a request waits for pixels", gt=0)
+    max_waiting: int = Field(
+        64, description="Reads that may wait for a thread; those beyond are told to come back", ge=1
+    )
+    max_at_once: int = Field(
+        16, description="Rasters that may be joined in an address, and are read for a tile", ge=1
+    )
+    cache_bytes: int = Field(
+        64 * 1024 * 1024, description="Memory of a worker for pictures it made, bytes", ge=0
+    )
 
 
 class LogSettings(_Section):

@@ -3,7 +3,10 @@
     GeoserviceError
      ├ RequestError          the caller can mend it
      │  ├ InvalidParameter
+     │  │  ├ MissingParameter
+     │  │  └ NumberOutsideMatrix
      │  ├ UnknownParameter
+     │  ├ UnsupportedOperation
      │  ├ InvalidBody
      │  ├ BodyTooLarge
      │  └ UploadTimedOut
@@ -39,6 +42,7 @@
         ├ NotYetSettled
         ├ FontMissing
         ├ QueryTimedOut
+        ├ ServiceBusy
         └ StorageFull
 
 Errors carry fields, not only text; what HTTP makes of them is decided in ``geoservice.problems``.
@@ -67,6 +71,28 @@ class InvalidParameter(RequestError):
         self.name = name
         self.value = value
         self.reason = reason
+
+
+class MissingParameter(InvalidParameter):
+    """A parameter is needed and was not given."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, None, "is needed")
+
+
+class NumberOutsideMatrix(InvalidParameter):
+    """The row or the column of a tile is a number that its matrix does not have."""
+
+    def __init__(self, name: str, value: int) -> None:
+        super().__init__(name, value, "lies outside of the matrix")
+
+
+class UnsupportedOperation(RequestError):
+    """A service is asked for an operation that it does not have."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"there is no operation {name!r}: {reason}")
+        self.name = name
 
 
 class UnknownParameter(RequestError):
@@ -324,6 +350,10 @@ class FontMissing(ServiceError):
 
 class QueryTimedOut(ServiceError):
     """A statement ran longer than it may."""
+
+
+class ServiceBusy(ServiceError):
+    """More is waiting to be done than will be done in time."""
 
 
 class StorageFull(ServiceError):

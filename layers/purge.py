@@ -16,6 +16,7 @@ from sqlalchemy import Connection, func, select, text, update
 from layers.base import Layer
 from layers.derived import keep_derived
 from layers.errors import CannotPurge, LoadNotFound
+from layers.raster_purge import delete_raster_versions
 from layers.rasters import LAYER_NAME as RASTERS
 from layers.registry import get_layer
 from layers.rewrite import BY_INDEX, lock_layer
@@ -57,6 +58,8 @@ class Tombstone:
 def purge_load(connection: Connection, load_id: int, reason: str) -> Tombstone:
     """Delete what a load brought, inside the caller's open transaction.
 
+    Files of rasters are the caller's to remove: ``loaders.rasters.RasterStore.removing``.
+
     Args:
         connection: Of the loader role; committing it is the caller's.
 
@@ -72,7 +75,21 @@ def purge_load(connection: Connection, load_id: int, reason: str) -> Tombstone:
     if load.state == "purged":
         raise CannotPurge(load_id, "it has been purged already")
     if load.layer == RASTERS:
-        raise CannotPurge(load_id, "rasters cannot be purged; undo it instead, its file stays")
+        versions, digest = delete_raster_versions(connection, load_id)
+        purged_at = connection.execute(select(func.clock_timestamp())).scalar_one()
+        tombstone = Tombstone(versions, 0, digest, reason, purged_at)
+    else:
+        tombstone = _purge_features(connection, load, reason)
+    connection.execute(
+        update(loads)
+        .where(loads.c.load_id == load_id)
+        .values(state="purged", purge=tombstone.as_json(), source={"files": []})
+    )
+    return tombstone
+
+
+def _purge_features(connection: Connection, load: Any, reason: str) -> Tombstone:
+    load_id: int = load.load_id
     layer = get_layer(load.layer)
     lock_layer(connection, layer.name)
     require_current(connection, layer)
@@ -103,13 +120,7 @@ def purge_load(connection: Connection, load_id: int, reason: str) -> Tombstone:
     purged_at = connection.execute(select(func.clock_timestamp())).scalar_one()
     keep_derived(connection, layer, touched, purged_at)
     touched.drop()
-    tombstone = Tombstone(versions, rejected, digest, reason, purged_at)
-    connection.execute(
-        update(loads)
-        .where(loads.c.load_id == load_id)
-        .values(state="purged", purge=tombstone.as_json(), source={"files": []})
-    )
-    return tombstone
+    return Tombstone(versions, rejected, digest, reason, purged_at)
 
 
 def _refuse_what_is_in_use(connection: Connection, layer: Layer, load: Any) -> None:

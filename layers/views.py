@@ -319,7 +319,7 @@ def _writer_grants(database: str) -> list[str]:
         f"GRANT SELECT, INSERT, DELETE ON {derived}, {SCHEMA}.overviews TO {loader}",
         f"GRANT SELECT, INSERT, UPDATE ON {SCHEMA}.loads, {SCHEMA}.quarantine TO {loader}",
         f"GRANT SELECT, INSERT, DELETE ON {SCHEMA}.findings TO {loader}",
-        f"GRANT SELECT, INSERT, UPDATE ON {SCHEMA}.rasters TO {loader}",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON {SCHEMA}.rasters TO {loader}",
         f"GRANT DELETE ON {SCHEMA}.quarantine TO {loader}",
         f"GRANT SELECT, INSERT, DELETE ON {SCHEMA}.staged_digests TO {loader}",
         f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {SCHEMA} TO {loader}, {ingest}",

@@ -108,7 +108,7 @@ async def tilejson_of_grid(
 async def _tilejson(
     request: Request, access: Access, asked: AskedTiles, grid: Grid, path: str
 ) -> Response:
-    parameters = f"?{urlencode(request.query_params)}" if request.query_params else ""
+    parameters = f"?{urlencode(request.query_params, safe=':')}" if request.query_params else ""
     state = request.app.state
     city = state.settings.city
     async with state.database.readers(access).connection() as connection:

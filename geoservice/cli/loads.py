@@ -30,10 +30,12 @@ from layers.changes import (
 from layers.errors import InvalidParameter, LoadNotFound
 from layers.extent import parse_instant
 from layers.purge import purge_load
+from layers.raster_purge import files_of_load
 from layers.rasters import LAYER_NAME as RASTERS
 from layers.registry import get_layer
 from layers.system_tables import loads
 from layers.undo import undo_load
+from loaders.rasters import RasterStore
 from loaders.staging import drop_leftovers
 
 app = typer.Typer(help="The history of loads.", no_args_is_help=True)
@@ -155,10 +157,13 @@ def purge(
         raise InvalidParameter("reason", reason, "says why")
     if not yes:
         typer.confirm(f"Delete all that load {load_id} brought, for good?", abort=True)
-    address = DatabaseAddress(Settings.read().database)
+    settings = Settings.read()
+    address = DatabaseAddress(settings.database)
     with connect_knowing_themes(address) as connection:
-        tombstone = purge_load(connection, load_id, reason.strip())
-        connection.commit()
+        store = RasterStore(settings.raster_folder)
+        with store.removing(connection, files_of_load(connection, load_id)):
+            tombstone = purge_load(connection, load_id, reason.strip())
+            connection.commit()
     wait_for_readers(address)
     Console().print(
         f"load {load_id} is purged: {tombstone.versions:,} versions and {tombstone.rejected:,} "

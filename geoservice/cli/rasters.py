@@ -17,6 +17,7 @@ from geoservice.db import DatabaseAddress
 from geoservice.settings import Settings
 from layers.access import Clearance
 from layers.errors import InvalidParameter
+from layers.raster_clearance import set_raster_clearance
 from layers.rasters import RasterKind, current_rasters, raster_history
 from layers.roles import Role
 from loaders.options import LoadOptions
@@ -47,7 +48,7 @@ def load_raster_command(arguments: LoadArguments) -> None:
         kind=_kind(arguments.kind),
         title_zh=arguments.title_zh,
         title_en=arguments.title_en,
-        clearance=_clearance(arguments.clearance),
+        clearance=_clearance(arguments.clearance) if arguments.clearance is not None else None,
         valid_from=arguments.options.valid_from,
         dry_run=arguments.options.dry_run,
         limits=arguments.options.limits,
@@ -95,9 +96,9 @@ def _kind(text: str | None) -> RasterKind | None:
         raise InvalidParameter("kind", text, f"is one of {known}") from None
 
 
-def _clearance(text: str | None) -> Clearance | None:
+def _clearance(text: str) -> Clearance:
     try:
-        return Clearance.from_label(text) if text is not None else None
+        return Clearance.from_label(text)
     except ValueError as error:
         raise InvalidParameter("clearance", text, str(error)) from None
 
@@ -169,3 +170,17 @@ def describe(name: Annotated[str, typer.Argument(help="Name of the raster")]) ->
         ends = (valid.lower, valid.upper, recorded.lower, recorded.upper)
         table.add_row(*map(minute, ends), row.file_name, f"{row.file_bytes:,}")
     console.print(table)
+
+
+@app.command()
+def clearance(
+    name: Annotated[str, typer.Argument(help="Name of the raster")],
+    level: Annotated[str, typer.Argument(help="public, enterprise, government or restricted")],
+    reason: Annotated[str, typer.Option(help="Why; needed to lower it")] = "",
+) -> None:
+    """Raise or lower the clearance of a raster, for all its versions at once."""
+    wanted = _clearance(level)
+    with DatabaseAddress(Settings.read().database).connect(Role.LOADER) as connection:
+        before = set_raster_clearance(connection, name, wanted, reason)
+        connection.commit()
+    Console().print(f"{name} is {wanted.label}, was {before.label}")

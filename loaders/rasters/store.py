@@ -12,8 +12,8 @@ import fcntl
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import Connection, text
@@ -97,6 +97,41 @@ class RasterStore:
             yield slot
         finally:
             slot.leave()
+            os.close(descriptor)
+
+    @contextmanager
+    def removing(self, connection: Connection, file_names: Collection[str]) -> Iterator[None]:
+        """Remove those of some files that no version needs any more when the context has ended.
+
+        They are marked as a load under way marks its file: should the process die after the
+        transaction that let go of them, the next load removes them.
+
+        Raises:
+            StoreUnavailable: the folder cannot be written to.
+        """
+        database = _identity(connection)
+        with ExitStack() as marks:
+            try:
+                slots = [marks.enter_context(self._marked(name, database)) for name in file_names]
+            except OSError as error:
+                message = f"the folder of rasters cannot be used: {error.strerror}"
+                raise StoreUnavailable(message) from error
+            try:
+                yield
+            finally:
+                connection.rollback()
+                for slot in slots:
+                    self._settle(connection, slot)
+
+    @contextmanager
+    def _marked(self, file_name: str, database: str) -> Iterator[Slot]:
+        slot = Slot(self.folder, file_name.removesuffix(".tif"))
+        descriptor = os.open(slot.lock, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            os.write(descriptor, database.encode())
+            yield slot
+        finally:
             os.close(descriptor)
 
     def _make(self) -> None:

@@ -161,7 +161,7 @@ def hill(site: Site, tmp_path: Path) -> str:
 def test_a_terrain_raises_the_map_in_three_dimensions(
     browser: Browser, site: Site, hill: str
 ) -> None:
-    visit = open_map(browser, site, zoom=15.2, window=SMALL)
+    visit = open_map(browser, site, zoom=13.6, window=SMALL)
     elevation = "window.geoserviceMap.queryTerrainElevation(window.geoserviceMap.getCenter())"
     if visit.page.request.get(f"{site.url}/rasters/{hill}/tiles.json").status == 404:
         pytest.skip("this service serves no tiles of rasters")

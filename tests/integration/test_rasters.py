@@ -23,6 +23,8 @@ from sqlalchemy.exc import ProgrammingError
 from layers.access import Clearance
 from layers.errors import CannotPurge, CannotUndo, InvalidParameter, SourceError, UnknownRaster
 from layers.purge import purge_load
+from layers.raster_clearance import set_raster_clearance
+from layers.raster_purge import files_of_load
 from layers.rasters import current_rasters, raster_history
 from layers.roles import Role, reader_role
 from layers.undo import undo_load
@@ -414,9 +416,81 @@ def test_a_command_that_cannot_be_done_says_why(
     assert "Traceback" not in err
 
 
-def test_a_purge_of_a_raster_is_refused_with_the_way_out(rasters: Rasters, tmp_path: Path) -> None:
+def test_a_purge_of_what_is_held_is_refused_with_the_way_out(
+    rasters: Rasters, tmp_path: Path
+) -> None:
     report = rasters.load(write_tif(tmp_path / "a.tif", terrain(50, 1)))
 
-    with pytest.raises(CannotPurge, match="undo it instead"):
+    with pytest.raises(CannotPurge, match="undo it first"):
         purge_load(rasters.connection, number_of(report), "wrong file")
     rasters.connection.rollback()
+
+
+def test_a_purge_deletes_versions_and_their_file_but_not_those_of_other_loads(
+    rasters: Rasters, tmp_path: Path
+) -> None:
+    kept = rasters.load(write_tif(tmp_path / "a.tif", terrain(50, 1)))
+    wrong = number_of(rasters.load(write_tif(tmp_path / "b.tif", terrain(50, 2))))
+    rasters.undo(wrong)
+
+    connection, load = rasters.connection, wrong
+    with rasters.store.removing(connection, files_of_load(connection, load)):
+        tombstone = purge_load(connection, load, "wrong file")
+        connection.commit()
+
+    (state,) = rasters.state()
+    assert kept.pixels is not None
+    assert 1 == tombstone.versions
+    assert [state[1]] == [file.name for file in rasters.store.folder.iterdir()]
+    assert kept.pixels.file_name == state[1]
+
+
+def test_a_purge_that_fails_keeps_the_file(rasters: Rasters, tmp_path: Path) -> None:
+    report = rasters.load(write_tif(tmp_path / "a.tif", terrain(50, 1)))
+    connection, load = rasters.connection, number_of(report)
+
+    with (
+        pytest.raises(CannotPurge),
+        rasters.store.removing(connection, files_of_load(connection, load)),
+    ):
+        purge_load(connection, load, "wrong file")
+
+    assert report.pixels is not None
+    assert [report.pixels.file_name] == [file.name for file in rasters.store.folder.iterdir()]
+
+
+def test_the_next_load_removes_files_of_a_purge_that_died(rasters: Rasters, tmp_path: Path) -> None:
+    wrong = number_of(rasters.load(write_tif(tmp_path / "a.tif", terrain(50, 1))))
+    rasters.undo(wrong)
+    (file,) = rasters.store.folder.iterdir()
+    identity = "SELECT oid || ' ' || datname FROM pg_database WHERE datname = current_database()"
+    database = rasters.connection.execute(text(identity)).scalar_one()
+    file.with_suffix(".lock").write_text(database)
+    purge_load(rasters.connection, wrong, "wrong file")
+    rasters.connection.commit()
+
+    rasters.load(write_tif(tmp_path / "b.tif", terrain(50, 2)))
+
+    assert not file.exists()
+    assert 1 == len(list(rasters.store.folder.iterdir()))
+
+
+def test_a_clearance_is_lowered_for_all_versions_only_with_a_reason(
+    rasters: Rasters, tmp_path: Path
+) -> None:
+    rasters.load(write_tif(tmp_path / "a.tif", terrain(50, 1)), valid_from=START)
+    rasters.load(write_tif(tmp_path / "b.tif", terrain(50, 2)), valid_from=LATER)
+    connection = rasters.connection
+
+    with pytest.raises(InvalidParameter, match="reason"):
+        set_raster_clearance(connection, rasters.name, Clearance.PUBLIC, " ")
+    connection.rollback()
+    before = set_raster_clearance(connection, rasters.name, Clearance.PUBLIC, "open data")
+    connection.commit()
+
+    levels = "SELECT DISTINCT clearance FROM city.rasters WHERE name = :name"
+    found = connection.execute(text(levels), {"name": rasters.name}).scalars().all()
+    why = connection.execute(text("SELECT message FROM city.loads ORDER BY load_id DESC LIMIT 1"))
+    assert Clearance.RESTRICTED == before
+    assert [0] == found
+    assert f"clearance of {rasters.name}: restricted to public; open data" == why.scalar_one()

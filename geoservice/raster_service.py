@@ -1,0 +1,199 @@
+"""Rasters as the service gives them: found at the caller's level, read in threads, kept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from psycopg.rows import namedtuple_row
+from sqlalchemy import text
+
+from geoservice.db import Database
+from geoservice.raster_work import RasterCache, RasterThreads
+from layers.access import Access, Clearance
+from layers.errors import InvalidParameter, UnknownRaster
+from layers.extent import BBox
+from layers.raster_reads import all_versions, numbers_among, versions_by_name
+from layers.rasters import LAYER_NAME, RasterKind
+from layers.recorded import SETTLED, refuse_unsettled
+from tiles.matrix import TileAddress
+from tiles.query import TileTime
+from tiles.raster.rendering import Drawing, RasterTile, check_drawing, render_tile
+from tiles.raster.source import RasterSource
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+@dataclass(frozen=True)
+class KeptTile:
+    """A picture of a tile with its strong tag; empty where there is nothing."""
+
+    content: bytes
+    etag: str
+    left_out: int
+
+
+def raster_tile_key(
+    sources: Sequence[RasterSource], level: Clearance, address: TileAddress, drawing: Drawing
+) -> bytes:
+    """The key of a tile in a cache: names the very files, so what is kept never goes stale."""
+    files = ",".join(source.sha256 for source in sources)
+    grid = address.grid.name
+    said = f"{files}|{level:d}|{grid}/{address.z}/{address.x}/{address.y}|{drawing.canonical}"
+    return b"raster" + blake2b(said.encode(), digest_size=24).digest()
+
+
+class RasterService:
+    """Rasters for one worker.
+
+    Args:
+        folder: Of the rasters' files.
+        most: Rasters that may be joined.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        folder: Path,
+        threads: RasterThreads,
+        cache: RasterCache,
+        most: int,
+    ) -> None:
+        self._database = database
+        self._folder = folder
+        self._threads = threads
+        self._cache = cache
+        self._most = most
+        self._rendering: dict[bytes, asyncio.Task[KeptTile]] = {}
+
+    async def find(self, access: Access, names: Sequence[str], time: TileTime) -> list[Any]:
+        """Rows of the catalogue, in the order of the names.
+
+        Raises:
+            UnknownRaster: there is none of a name at that instant, or it is hidden.
+            InvalidParameter: there are too many, or one is named twice.
+        """
+        if len(names) > self._most:
+            raise InvalidParameter("rasters", len(names), f"at most {self._most} at once")
+        await self._refuse_unsettled(access, time.as_recorded)
+        statement = versions_by_name(is_earlier_belief=time.as_recorded is not None)
+        parameters = {
+            "names": list(names),
+            "numbers": numbers_among(names),
+            "at": time.at,
+            "as_recorded": time.as_recorded,
+        }
+        async with self._database.readers(access).connection() as connection:
+            cursor = connection.cursor(row_factory=namedtuple_row)
+            rows: list[Any] = await (
+                await cursor.execute(statement, parameters, prepare=True)
+            ).fetchall()
+        by_name = {row.name: row for row in rows} | {str(row.raster_id): row for row in rows}
+        for name in names:
+            if name not in by_name:
+                raise UnknownRaster(name)
+        found = [by_name[name] for name in names]
+        if len({row.raster_id for row in found}) < len(found):
+            raise InvalidParameter("rasters", ",".join(names), "names a raster twice")
+        return found
+
+    async def held(self, access: Access, time: TileTime) -> list[Any]:
+        """Rows of all rasters that the caller may see, by name."""
+        await self._refuse_unsettled(access, time.as_recorded)
+        async with self._database.read(access) as connection:
+            return list((await connection.execute(all_versions(time.at, time.as_recorded))).all())
+
+    async def _refuse_unsettled(self, access: Access, as_recorded: datetime | None) -> None:
+        if as_recorded is None:
+            return
+        parameters = {"layer": LAYER_NAME, "as_recorded": as_recorded}
+        async with self._database.read(access) as connection:
+            found = (await connection.execute(text(SETTLED), parameters)).one()
+        refuse_unsettled(as_recorded, is_ahead=found.is_ahead, is_open=found.is_open)
+
+    def source(self, row: Any) -> RasterSource:
+        """What a row of the catalogue says of its file."""
+        return RasterSource(
+            name=row.name,
+            path=self._folder / row.file_name,
+            sha256=row.sha256,
+            kind=RasterKind(row.kind),
+            bounds=BBox(*row.bounds),
+            bands=row.bands,
+            dtype=row.dtype,
+            nodata=row.nodata,
+            resolution_m=row.resolution_m,
+        )
+
+    async def tile(
+        self,
+        access: Access,
+        names: Sequence[str],
+        time: TileTime,
+        address: TileAddress,
+        drawing: Drawing,
+    ) -> KeptTile:
+        """One tile of rasters, the first on top; of those that nobody keeps, each is made once.
+
+        Raises:
+            UnknownRaster: as ``find``; so does InvalidParameter.
+            InvalidParameter: the drawing cannot be.
+            ServiceBusy: too much is under way.
+            QueryTimedOut: it took too long.
+        """
+        sources = [self.source(row) for row in await self.find(access, names, time)]
+        check_drawing(drawing, sources)
+        key = raster_tile_key(sources, access.level, address, drawing)
+        kept = self._cache.get(key)
+        if kept is not None:
+            return _unpacked(kept)
+        rendering = self._rendering.get(key)
+        if rendering is None:
+            rendering = asyncio.create_task(self._render(key, sources, address, drawing))
+            self._rendering[key] = rendering
+            rendering.add_done_callback(lambda done: self._ended(key, done))
+        # Whoever goes away must not take the picture from the others who wait for it.
+        return await asyncio.shield(rendering)
+
+    def _ended(self, key: bytes, done: asyncio.Task[KeptTile]) -> None:
+        self._rendering.pop(key, None)
+        if not done.cancelled():
+            done.exception()  # looked at, as all who waited for it may have gone
+
+    async def _render(
+        self, key: bytes, sources: Sequence[RasterSource], address: TileAddress, drawing: Drawing
+    ) -> KeptTile:
+        made: RasterTile = await self._threads.run(
+            render_tile, sources, address, drawing, most=self._most
+        )
+        packed = _packed(made)
+        self._cache.put(key, packed)
+        return _unpacked(packed)
+
+    async def run(self, read: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        """What a blocking read returns, as ``RasterThreads.run``."""
+        return await self._threads.run(read, *args, **kwargs)
+
+    def close(self) -> None:
+        """Begin nothing more."""
+        self._threads.close()
+
+
+def time_asked(at: datetime | None, as_recorded: datetime | None) -> TileTime:
+    """The instants of a request; now where it says none."""
+    return TileTime(at or datetime.now(UTC), as_recorded)
+
+
+def _packed(made: RasterTile) -> bytes:
+    digest = blake2b(made.content, digest_size=16).digest()
+    return made.left_out.to_bytes(2) + digest + made.content
+
+
+def _unpacked(packed: bytes) -> KeptTile:
+    return KeptTile(packed[18:], f'"{packed[2:18].hex()}"', int.from_bytes(packed[:2]))

@@ -1,0 +1,97 @@
+"""Blocking reads of pixels beside the event loop, so many at a time and no longer than so long."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, Protocol, TypeVar
+
+from layers.errors import QueryTimedOut, ServiceBusy
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+class RasterThreads:
+    """A few threads for one worker.
+
+    Args:
+        threads: How many read at a time.
+        max_waiting: How many more may wait for one.
+        timeout_s: How long a caller waits at most. A read cannot be broken off, so its thread stays
+            taken until it has ended: the bound on threads holds whatever callers do.
+    """
+
+    def __init__(self, threads: int, max_waiting: int, timeout_s: float) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="raster")
+        self._most = threads + max_waiting
+        self._timeout_s = timeout_s
+        self._under_way = 0
+
+    async def run(self, read: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        """What a blocking function returns.
+
+        Raises:
+            ServiceBusy: too many wait already.
+            QueryTimedOut: it did not end in time.
+        """
+        if self._under_way >= self._most:
+            message = f"{self._under_way} reads of rasters are under way"
+            raise ServiceBusy(message)
+        future = self._pool.submit(read, *args, **kwargs)
+        self._under_way += 1
+        loop = asyncio.get_running_loop()
+
+        def ended(_: object) -> None:
+            self._under_way -= 1
+
+        future.add_done_callback(lambda done: loop.call_soon_threadsafe(ended, done))
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await asyncio.wrap_future(future)
+        except TimeoutError as error:
+            message = f"pixels were not read in {self._timeout_s:g} s"
+            raise QueryTimedOut(message) from error
+
+    def close(self) -> None:
+        """Begin nothing more; what is under way ends by itself."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+class RasterCache(Protocol):
+    """Where pictures of tiles are kept; keys never go stale, so nothing is ever taken back."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """What is kept under a key."""
+        ...
+
+    def put(self, key: bytes, content: bytes) -> None:
+        """Keep something, if there is room."""
+        ...
+
+
+class MemoryCache:
+    """Pictures in the memory of one worker, those asked for last."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._held: OrderedDict[bytes, bytes] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, key: bytes) -> bytes | None:
+        """What is kept under a key."""
+        content = self._held.get(key)
+        if content is not None:
+            self._held.move_to_end(key)
+        return content
+
+    def put(self, key: bytes, content: bytes) -> None:
+        """Keep something, and forget what was not asked for longest."""
+        if key not in self._held:
+            self._bytes += len(content) + len(key)
+            self._held[key] = content
+        while self._bytes > self._most_bytes:
+            oldest, forgotten = self._held.popitem(last=False)
+            self._bytes -= len(forgotten) + len(oldest)
