@@ -96,6 +96,14 @@ def test_a_change_deletes_the_tiles_that_it_touches_and_no_others(
         assert cache.get(of_set(key, other)) is not None
 
 
+def test_an_empty_shape_touches_nothing(cache: TileCache) -> None:
+    number = cache.number_of_set(["roads"], "a", MARGIN)
+    key = TileKey(number, WEB_MERCATOR, 0, 0, 0, 0)
+    cache.store(key, tile(), seen(cache))
+
+    assert 0 == cache.apply("10:10:", "12:12:", [change(shapely.Point())], {})
+
+
 def of_set(key: TileKey, number: int) -> TileKey:
     return TileKey(number, key.grid, key.z, key.x, key.y, key.level)
 
