@@ -70,7 +70,7 @@ async def tile_response(
     service: TileService = request.app.state.tiles
     ask = TileAsk(asked.queries, address, is_now=asked.is_now)
     tile = await service.answer(access, ask)
-    service.remember(request.url.path, request.scope["query_string"], ask)
+    service.remember(request.scope["path"], request.scope["query_string"], ask)
     answer = tile_answer(
         tile,
         access,
