@@ -42,7 +42,6 @@ from geoservice.tile_cache.hits import TileHits
 from geoservice.tile_cache.keeper import CacheKeeper
 from geoservice.tile_service import TileService
 from tiles.cache import CacheFolder
-from tiles.vector import TileOptions
 
 log = structlog.get_logger(__name__)
 
@@ -67,12 +66,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.gate = Gate(database)
         folder = CacheFolder(settings.tile_cache_folder, settings.tiles.cache_bytes)
         keeper = CacheKeeper(database, folder)
-        app.state.tiles = TileService(
-            database,
-            keeper,
-            TileOptions(settings.tiles.extent, settings.tiles.buffer),
-            settings.tiles.gzip_level,
-        )
+        app.state.tiles = TileService(database, keeper, settings.tiles)
         app.state.rasters = _raster_service(database, settings)
         async with ThemeWatch(database).running() as app.state.themes, keeper.running():
             log.info("worker started", version=__version__)
