@@ -40,7 +40,6 @@ from geoservice.settings import Settings
 from geoservice.theme_watch import ThemeWatch, know_layers
 from geoservice.tile_cache.hits import TileHits
 from geoservice.tile_cache.keeper import CacheKeeper
-from geoservice.tile_cache.pictures import KeptPictures
 from geoservice.tile_service import TileService
 from tiles.cache import CacheFolder
 
@@ -50,12 +49,11 @@ _PREFLIGHT_S = 7_200
 """How long a browser may remember what origins may ask; the longest that browsers keep to."""
 
 
-def _raster_service(
-    database: Database, settings: Settings, pictures: KeptPictures
-) -> RasterService:
+def _raster_service(database: Database, settings: Settings) -> RasterService:
     said = settings.rasters
     threads = RasterThreads(said.threads, said.max_waiting, said.timeout_s)
-    return RasterService(database, settings.raster_folder, threads, pictures, said.max_at_once)
+    cache = MemoryCache(said.cache_bytes)
+    return RasterService(database, settings.raster_folder, threads, cache, said.max_at_once)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -69,13 +67,11 @@ def create_app(settings: Settings) -> FastAPI:
         folder = CacheFolder(settings.tile_cache_folder, settings.tiles.cache_bytes)
         keeper = CacheKeeper(database, folder)
         app.state.tiles = TileService(database, keeper, settings.tiles)
-        pictures = KeptPictures(keeper, MemoryCache(settings.rasters.cache_bytes))
-        app.state.rasters = _raster_service(database, settings, pictures)
+        app.state.rasters = _raster_service(database, settings)
         async with ThemeWatch(database).running() as app.state.themes, keeper.running():
             log.info("worker started", version=__version__)
             yield
             app.state.stopping = True
-            await pictures.finish()
         app.state.rasters.close()
         await database.close()
         log.info("worker stopped")
