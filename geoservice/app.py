@@ -115,6 +115,7 @@ def create_app(settings: Settings) -> FastAPI:
         raster_figures,
     ):
         app.include_router(module.router, dependencies=every_route)
+    # Its standard has parameters that nobody knows passed over, and errors reported in XML.
     app.include_router(wmts.router)
     app.include_router(webmap.router)
     webmap.mount_assets(app)
