@@ -34,6 +34,12 @@ from layers.system_tables import api_keys, loads
 
 DEMO_LABEL = "demo"
 LIVE_SOURCE = "sample-city"
+TERRAIN = "terrain"
+"""What the manifest calls the heights, and what the raster of them is called."""
+
+TERRAIN_OPTIONS = (
+    "--kind", "terrain", "--clearance", "public", "--title", "地形", "--title-en", "Terrain",
+)  # fmt: skip
 
 console = Console(stderr=True, soft_wrap=True)
 
@@ -83,7 +89,10 @@ def load_city(address: DatabaseAddress, folder: Path) -> None:
     """Load every file of the sample city that has not been loaded, through the command line."""
     names = {layer.name for layer in LAYERS}
     done = _loaded_files(address)
-    files = [f for f in read_manifest(folder).files if f.layer in names and f.path not in done]
+    every = [f for f in read_manifest(folder).files if f.path not in done]
+    for terrain in (file for file in every if file.layer == TERRAIN):
+        _load(folder, "raster", TERRAIN_OPTIONS, [terrain], name=TERRAIN)
+    files = [f for f in every if f.layer in names]
     for (layer, options), group in groupby(files, key=lambda f: (f.layer, f.options)):
         _load(folder, layer, options, list(group))
 
@@ -95,8 +104,16 @@ def _loaded_files(address: DatabaseAddress) -> set[str]:
         return {name for source in sources for name in source["files"]}
 
 
-def _load(folder: Path, layer: str, options: tuple[str, ...], files: list[ManifestFile]) -> None:
-    paths = [str(folder / file.path) for file in files]
+def _load(
+    folder: Path,
+    layer: str,
+    options: tuple[str, ...],
+    files: list[ManifestFile],
+    *,
+    name: str | None = None,
+) -> None:
+    """Load files into a layer, or as the raster of a name."""
+    paths = [*([name] if name else []), *(str(folder / file.path) for file in files)]
     command = [sys.executable, "-P", "-m", "geoservice", "load", layer, *paths, *options]
     done = subprocess.run(command, check=False)
     if done.returncode != 0:
