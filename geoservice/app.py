@@ -34,8 +34,9 @@ from geoservice.db import Database, DatabaseAddress
 from geoservice.hours import CityHours
 from geoservice.middleware import BodyLimit, HeadAnswers, RequestContext
 from geoservice.problems import install_problem_handlers
+from geoservice.raster_cache import RasterCache
 from geoservice.raster_service import RasterService
-from geoservice.raster_work import MemoryCache, RasterThreads
+from geoservice.raster_work import RasterThreads
 from geoservice.settings import Settings
 from geoservice.theme_watch import ThemeWatch, know_layers
 from geoservice.tile_cache.hits import TileHits
@@ -50,10 +51,10 @@ _PREFLIGHT_S = 7_200
 """How long a browser may remember what origins may ask; the longest that browsers keep to."""
 
 
-def _raster_service(database: Database, settings: Settings) -> RasterService:
+def _raster_service(database: Database, keeper: CacheKeeper, settings: Settings) -> RasterService:
     said = settings.rasters
     threads = RasterThreads(said.threads, said.max_waiting, said.timeout_s)
-    cache = MemoryCache(said.cache_bytes)
+    cache = RasterCache(keeper)
     return RasterService(database, settings.raster_folder, threads, cache, said.max_at_once)
 
 
@@ -73,7 +74,7 @@ def create_app(settings: Settings) -> FastAPI:
             TileOptions(settings.tiles.extent, settings.tiles.buffer),
             settings.tiles.gzip_level,
         )
-        app.state.rasters = _raster_service(database, settings)
+        app.state.rasters = _raster_service(database, keeper, settings)
         async with ThemeWatch(database).running() as app.state.themes, keeper.running():
             log.info("worker started", version=__version__)
             yield
