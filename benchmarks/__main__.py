@@ -14,6 +14,7 @@ from rich.table import Table
 
 import explained
 import subject_history
+import subject_hits
 import subject_load
 import subject_memory
 import subject_nearest
@@ -29,6 +30,7 @@ class Subject(StrEnum):
     """What is measured."""
 
     TILES = "tiles"
+    HITS = "hits"
     LOAD = "load"
     MEMORY = "memory"
     HISTORY = "history"
@@ -38,6 +40,7 @@ class Subject(StrEnum):
 
 _RUN = {
     Subject.TILES: subject_tiles.run,
+    Subject.HITS: subject_hits.run,
     Subject.LOAD: subject_load.run,
     Subject.MEMORY: subject_memory.run,
     Subject.HISTORY: subject_history.run,

@@ -19,18 +19,24 @@ CONNECTIONS = 4
 """Connections of the client, and of each server to the database."""
 
 _HOST = "127.0.0.1"
+_CACHE_BYTES = 1_000_000_000
 _NO_LIMIT = 10_000_000
 
 
 @contextmanager
-def our_service(city: BenchmarkCity) -> Iterator[str]:
-    """``geoservice serve`` with one worker; gives its address."""
-    port = _free_port()
+def our_service(city: BenchmarkCity, *, caches: bool = False) -> Iterator[str]:
+    """``geoservice serve`` with one worker; gives its address.
+
+    Args:
+        caches: Whether it keeps tiles.
+    """
+    port = free_port()
     environment = city.environment(
         GEOSERVICE_HTTP__HOST=_HOST,
         GEOSERVICE_HTTP__PORT=str(port),
         GEOSERVICE_HTTP__WORKERS="1",
         GEOSERVICE_DATABASE__POOL_SIZE=str(CONNECTIONS),
+        GEOSERVICE_TILES__CACHE_BYTES=str(_CACHE_BYTES if caches else 0),
         GEOSERVICE_LOG__LEVEL="WARNING",
     )
     command = [sys.executable, "-P", "-m", "geoservice", "serve"]
@@ -51,7 +57,7 @@ def tipg_server(city: BenchmarkCity) -> Iterator[str]:
     if python is None:
         message = "tipg is not installed: run make bench"
         raise ChildFailed(message)
-    port = _free_port()
+    port = free_port()
     options = TileOptions()
     environment = city.environment(
         DATABASE_URL=_url_for_asyncpg(city),
@@ -78,7 +84,8 @@ def _url_for_asyncpg(city: BenchmarkCity) -> str:
     return f"postgresql://{SUPERUSER}@{host}:{PORT}/{DATABASE}"
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listened at a moment ago."""
     with socket.socket() as probe:
         probe.bind((_HOST, 0))
         port: int = probe.getsockname()[1]

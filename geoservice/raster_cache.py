@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 
+from geoservice import __version__
 from geoservice.tile_cache.keeper import CacheKeeper
 from layers.access import Clearance
 from tiles.cache import CachedTile, Seen, TileKey
@@ -41,7 +42,7 @@ class RasterCache:
         files = ",".join(source.sha256 for source in sources)
         said = f"{files}|{drawing.canonical}".encode()
         return TileKey(
-            cache.number_of_set([SET_NAME], "", 0),
+            cache.number_of_set([SET_NAME], __version__, 0),
             address.grid,
             address.z,
             address.x,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from geoservice.api.answers import cache_control
+from geoservice.api.answers import cache_control, names_tag
 from layers.access import Access
 from tiles.cache import CachedTile
 from tiles.vector import MEDIA_TYPE
@@ -46,7 +46,7 @@ def tile_answer(
     is_gzipped = tile.is_gzipped and _accepts_gzip(accept_encoding)
     etag = f'"{tile.tag.hex()}{"-gzip" if is_gzipped else ""}"'
     headers.append((b"etag", etag.encode()))
-    if if_none_match and _has_already(if_none_match, etag):
+    if if_none_match and names_tag(if_none_match, etag):
         return TileAnswer(304, headers, b"")
     body = tile.body if is_gzipped else tile.content
     if is_gzipped:
@@ -75,10 +75,3 @@ def _accepts_gzip(accept_encoding: str) -> bool:
             weight = 0.0
         weights[coding.strip().lower()] = weight
     return weights.get("gzip", weights.get("*", 0.0)) > 0
-
-
-def _has_already(if_none_match: str, etag: str) -> bool:
-    """Whether If-None-Match names the tag (RFC 9110 13.1.2, weak comparison)."""
-    return if_none_match.strip() == "*" or etag in {
-        one.strip().removeprefix("W/") for one in if_none_match.split(",")
-    }

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
@@ -15,7 +15,7 @@ from geoservice import __version__
 from geoservice.api.parameters import refuse_unsettled_belief
 from geoservice.db import Database
 from geoservice.tile_cache.keeper import CacheKeeper
-from geoservice.tile_cache.times import KeyTimes, LayerTimes
+from geoservice.tile_cache.times import KeyTimes, LayerTimes, instant_of
 from layers.access import Access
 from layers.base import Layer
 from layers.registry import is_registered
@@ -53,6 +53,11 @@ class TileAsk:
         """The layers, in order."""
         return tuple(query.layer for query in self.queries)
 
+    def at(self, instant: datetime) -> TileAsk:
+        """The same, of another instant of valid time."""
+        queries = [replace(q, time=replace(q.time, at=instant)) for q in self.queries]
+        return replace(self, queries=tuple(queries))
+
     @property
     def as_recorded(self) -> datetime | None:
         """The instant of recorded time, if one is asked for."""
@@ -70,7 +75,7 @@ class TileService:
         self._options = options
         self._gzip_level = gzip_level
         self._times = LayerTimes(database)
-        self._making: dict[bytes, asyncio.Future[CachedTile]] = {}
+        self._making: dict[tuple[bytes, int], asyncio.Future[CachedTile]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._asked: OrderedDict[tuple[str, bytes, int], TileAsk] = OrderedDict()
 
@@ -117,7 +122,7 @@ class TileService:
         if found is not None:
             self._keeper.count("hits")
             return found
-        return await self._made_once(access, ask, key, times)
+        return await self._made_once(access, ask, key, times, cache.last_change)
 
     async def settled(self) -> None:
         """Wait until what was rendered is stored."""
@@ -155,17 +160,23 @@ class TileService:
         return found
 
     async def _made_once(
-        self, access: Access, ask: TileAsk, key: TileKey, times: KeyTimes
+        self, access: Access, ask: TileAsk, key: TileKey, times: KeyTimes, change_no: int
     ) -> CachedTile:
-        """The tile, which is rendered only once however many ask for it meanwhile."""
-        packed = key.packed()
-        making = self._making.get(packed)
+        """The tile, which is rendered only once however many ask for it meanwhile.
+
+        Args:
+            change_no: Of the last change that was heard of. What began before a change is not for
+                those who ask after it.
+        """
+        name = (key.packed(), change_no)
+        making = self._making.get(name)
         if making is None:
             self._keeper.count("misses")
-            making = self._making[packed] = asyncio.get_running_loop().create_future()
+            making = self._making[name] = asyncio.get_running_loop().create_future()
             task = asyncio.create_task(self._make(access, ask, key, times, making))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(lambda _: self._making.pop(name))
         else:
             self._keeper.count("coalesced")
         return await asyncio.shield(making)
@@ -198,7 +209,6 @@ class TileService:
             if not isinstance(error, Exception):
                 raise
         finally:
-            del self._making[packed]
             if is_ours and locks is not None:
                 locks.give_back(packed)
 
@@ -222,6 +232,9 @@ class TileService:
     ) -> tuple[CachedTile, Seen | None]:
         """The tile, and what may be known of it when it is stored; None if it cannot be."""
         began_at = time.time()
+        if ask.is_now:
+            # The very instant for which it was found out until when the present lasts.
+            ask = ask.at(instant_of(times.now))
         cache = self._keeper.cache
         change_no = cache.last_change if cache is not None else 0
         if len(ask.queries) == 1:
@@ -248,7 +261,10 @@ class TileService:
         self, access: Access, query: TileQuery, address: TileAddress
     ) -> RenderedLayer:
         async with self._database.readers(access).connection() as connection:
-            return await render_layer(connection, query, address, self._options)
+            began = time.perf_counter()
+            rendered = await render_layer(connection, query, address, self._options)
+            self._keeper.note_render(time.perf_counter() - began, query, address)
+            return rendered
 
     async def _tile_of(self, content: bytes, left_out: int, times: KeyTimes) -> CachedTile:
         def tile() -> CachedTile:

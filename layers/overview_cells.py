@@ -55,13 +55,16 @@ def count_touched(
     before = (
         f"SELECT c.* FROM {cells} c JOIN {touched} t USING (cell) WHERE c.cell_zoom = {FINEST_ZOOM}"
     )
+    # What no instant has stands by itself, as it does in the cells, so that equals cancel out.
     signed = f"""
-        SELECT {_KEY}, at, n, {_SUMS} FROM ({_steps(layer, versions)}) now
+        SELECT {_KEY}, at, n, 0 AS versions, 0 AS sum_x_cm, 0 AS sum_y_cm FROM now
+        UNION ALL
+        SELECT {_KEY}, CAST('-infinity' AS timestamptz), 0, {_SUMS} FROM now
         UNION ALL
         SELECT {_KEY}, at, -n, -versions, -sum_x_cm, -sum_y_cm FROM ({_of_cells(before, 0)}) was"""
     connection.execute(
         text(
-            f"CREATE UNLOGGED TABLE {differences} AS "
+            f"CREATE UNLOGGED TABLE {differences} AS WITH now AS ({_steps(layer, versions)}) "
             f"SELECT {_KEY}, at, sum(n) AS n, {_summed(_SUMS)} FROM ({signed}) s "
             f"GROUP BY {_KEY}, at "
             "HAVING sum(n) <> 0 OR sum(versions) <> 0 OR sum(sum_x_cm) <> 0 OR sum(sum_y_cm) <> 0"

@@ -34,6 +34,9 @@ CELL_LEVELS = 3
 _MOST_IN_CELL = SELECTED_BYTES // LEAST_BYTES
 
 
+_KEY = ("feature_id", "clearance", "valid_during")
+"""What tells the rows of a zoom in a cell apart."""
+
 _BY_INDEX = {
     "open": "upper_inf(o.valid_during)",
     "ended": "NOT upper_inf(o.valid_during)",
@@ -104,28 +107,41 @@ def choose_again(
     )
     overview, columns = qualified_overview(layer), version_columns(layer)
     written = f"tile_zoom, {columns}, tile_rank, reference_x, reference_y, geom_3857"
-    compared = "o.feature_id, o.clearance, o.valid_during, o.geom_3857"
-    returned = f"RETURNING {compared}, o.reference_x, o.reference_y"
+    returned = "feature_id, clearance, valid_during, geom_3857, reference_x, reference_y"
+    # Nearly all rows stay as they are, and are left alone.
+    compared = [name for name in written.split(", ") if name not in _KEY]
+    is_same = " AND ".join(f"n.{name} = o.{name}" for name in _KEY) + (
+        f" AND ({', '.join(f'n.{c}' for c in compared)}) IS NOT DISTINCT FROM "
+        f"({', '.join(f'o.{c}' for c in compared)})"
+    )
     deleted = ", ".join(
         f"gone_{name} AS (DELETE FROM {overview} o USING cells c "
         f"WHERE o.tile_zoom = {smallint(zoom)} AND {which} AND {_lies_in_cell('o', zoom)} "
-        f"{returned})"
+        f"AND NOT EXISTS (SELECT FROM chosen n WHERE {is_same}) "
+        f"RETURNING {', '.join(f'o.{name}' for name in returned.split(', '))})"
         for name, which in _BY_INDEX.items()
     )
     gone = " UNION ALL ".join(f"SELECT * FROM gone_{name}" for name in _BY_INDEX)
+    were = " UNION ALL ".join(
+        f"SELECT o.* FROM cells c JOIN {overview} o "
+        f"ON o.tile_zoom = {smallint(zoom)} AND {which} AND {_lies_in_cell('o', zoom)}"
+        for which in _BY_INDEX.values()
+    )
     changed = connection.execute(
         text(
             f"""
             WITH cells AS MATERIALIZED ({cells}),
+            chosen ({written}) AS MATERIALIZED ({_chosen(layer, zoom, rows)}),
             {deleted},
             came AS (
-                INSERT INTO {overview} AS o ({written}) {_chosen(layer, zoom, rows)}
-                {returned}
+                INSERT INTO {overview} ({written})
+                SELECT {written} FROM chosen n
+                WHERE NOT EXISTS (SELECT FROM ({were}) o WHERE {is_same})
+                RETURNING {returned}
             )
             SELECT ST_XMin(b), ST_YMin(b), ST_XMax(b), ST_YMax(b)
             FROM (SELECT ST_Extent(coalesce(g.geom_3857, n.geom_3857)) AS b
                   FROM ({gone}) g FULL JOIN came n USING (feature_id, clearance, valid_during)
-                  WHERE g.geom_3857 IS DISTINCT FROM n.geom_3857
                   GROUP BY {column}, {row}) d"""
         )
     ).all()

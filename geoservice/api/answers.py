@@ -44,14 +44,18 @@ def tagged_response(request: Request, access: Access, content: bytes, media_type
     """An answer with a strong ETag of its bytes; 304 for a caller that has them already."""
     etag = f'"{blake2b(content, digest_size=16).hexdigest()}"'
     headers = {"Cache-Control": cache_control(access), "Vary": "Authorization", "ETag": etag}
-    if names_tag(request, etag):
+    if has_already(request, etag):
         return Response(status_code=304, headers=headers)
     return Response(content, 200, headers, media_type)
 
 
-def names_tag(request: Request, etag: str) -> bool:
-    """Whether If-None-Match names the tag (RFC 9110 13.1.2, weak comparison)."""
-    asked = ",".join(request.headers.getlist("if-none-match"))
-    return asked.strip() == "*" or etag in {
-        one.strip().removeprefix("W/") for one in asked.split(",")
+def has_already(request: Request, etag: str) -> bool:
+    """Whether If-None-Match names the tag, in any of its lines."""
+    return names_tag(",".join(request.headers.getlist("if-none-match")), etag)
+
+
+def names_tag(if_none_match: str, etag: str) -> bool:
+    """Whether the lines of If-None-Match, joined by commas, name a tag (RFC 9110 13.1.2, weak)."""
+    return if_none_match.strip() == "*" or etag in {
+        one.strip().removeprefix("W/") for one in if_none_match.split(",")
     }

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from geoservice.api.answers import base_url, cache_control, json_response, names_tag
+from geoservice.api.answers import base_url, cache_control, has_already, json_response
 from geoservice.api.parameters import (
     CallerAccess,
     PathNumber,
@@ -173,6 +173,6 @@ def tile_response(request: Request, access: Access, made: CachedTile, extension:
     if not made.content:
         return Response(status_code=204, headers=headers)
     headers["ETag"] = etag = f'"{made.tag.hex()}"'
-    if names_tag(request, etag):
+    if has_already(request, etag):
         return Response(status_code=304, headers=headers)
     return Response(made.content, 200, headers, FORMATS[extension])

@@ -70,7 +70,7 @@ async def tile_response(
     service: TileService = request.app.state.tiles
     ask = TileAsk(asked.queries, address, is_now=asked.is_now)
     tile = await service.answer(access, ask)
-    service.remember(request.url.path, request.scope["query_string"], ask)
+    service.remember(request.scope["path"], request.scope["query_string"], ask)
     answer = tile_answer(
         tile,
         access,
@@ -108,7 +108,7 @@ async def tilejson_of_grid(
 async def _tilejson(
     request: Request, access: Access, asked: AskedTiles, grid: Grid, path: str
 ) -> Response:
-    parameters = f"?{urlencode(request.query_params)}" if request.query_params else ""
+    parameters = f"?{urlencode(request.query_params, safe=':')}" if request.query_params else ""
     state = request.app.state
     city = state.settings.city
     async with state.database.readers(access).connection() as connection:

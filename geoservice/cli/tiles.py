@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from geoservice.cli import tile_stats
 from geoservice.cli.terminal import shown, table_console
 from geoservice.db import DatabaseAddress
 from geoservice.settings import Settings
@@ -32,7 +33,8 @@ from tiles.grids import get_grid
 from tiles.inspection import InspectedLayer, inspect_tile
 from tiles.matrix import TileAddress
 
-app = typer.Typer(help="Vector tiles: seed, export, inspect.", no_args_is_help=True)
+app = typer.Typer(help="Vector tiles: seed, export, inspect, statistics.", no_args_is_help=True)
+tile_stats.register(app)
 
 Layers = Annotated[str, typer.Argument(help="Names of layers, joined by commas")]
 BBoxOption = Annotated[

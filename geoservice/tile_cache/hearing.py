@@ -68,10 +68,11 @@ class Hearing:
     async def identity(self) -> str:
         """What tells this database, and this course of its history, from all others."""
         row = await self._one(
-            f"SELECT installation_id, (SELECT timeline_id FROM pg_control_checkpoint()) "
-            f"FROM {SCHEMA}.installation"
+            "SELECT installation_id, (SELECT system_identifier FROM pg_control_system()), "
+            f"(SELECT timeline_id FROM pg_control_checkpoint()) FROM {SCHEMA}.installation"
         )
-        return f"{row[0]} {row[1]}"
+        # A dump that is restored elsewhere keeps the installation, but not the server's number.
+        return " ".join(str(part) for part in row)
 
     async def listen(self) -> None:
         """Have changes notified."""

@@ -21,9 +21,11 @@ import structlog
 
 from geoservice.db import Database
 from geoservice.tile_cache.hearing import LEASE_S, Hearing
-from layers.errors import GeoserviceError
+from layers.errors import GeoserviceError, StoreUnavailable
 from layers.roles import Role
-from tiles.cache import CacheFolder, TileCache, TileLocks
+from tiles.cache import SLOW_KEPT, CacheFolder, SlowRender, TileCache, TileLocks
+from tiles.matrix import TileAddress
+from tiles.query import TileQuery
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +50,7 @@ class CacheKeeper:
         self._cache: TileCache | None = None
         self._locks: TileLocks | None = None
         self._counted: dict[str, int] = {}
+        self._slow: list[SlowRender] = []
         self._connection: psycopg.AsyncConnection[tuple[Any, ...]] | None = None
         self._hearing: Hearing | None = None
 
@@ -64,6 +67,15 @@ class CacheKeeper:
     def count(self, name: str) -> None:
         """Count something that happened in this worker."""
         self._counted[name] = self._counted.get(name, 0) + 1
+
+    def note_render(self, seconds: float, query: TileQuery, address: TileAddress) -> None:
+        """Remember a rendering if it is among the slowest."""
+        if len(self._slow) == SLOW_KEPT and seconds * 1e3 <= self._slow[-1].milliseconds:
+            return
+        place = (address.grid.name, address.z, address.x, address.y, int(query.level))
+        self._slow.append(SlowRender(seconds * 1e3, query.layer.name, *place, time.time()))
+        self._slow.sort(key=lambda one: -one.milliseconds)
+        del self._slow[SLOW_KEPT:]
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[CacheKeeper]:
@@ -99,7 +111,8 @@ class CacheKeeper:
             return
         self._trusted_until = asked_at + LEASE_S
         self._counted["purged"] = self._counted.get("purged", 0) + purged
-        await asyncio.to_thread(self._write_down, cache)
+        with suppress(StoreUnavailable):
+            await asyncio.to_thread(self._write_down, cache)
 
     async def close(self) -> None:
         """Give the lease up, and leave the cache whole on disk."""
@@ -150,4 +163,7 @@ class CacheKeeper:
         self._counted = {}
         if counted:
             cache.count(counted)
+        slow, self._slow = self._slow, []
+        if slow:
+            cache.remember_slow(slow)
         cache.restamp()

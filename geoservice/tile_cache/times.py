@@ -11,7 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -118,6 +118,11 @@ def _microseconds(instant: datetime) -> int:
     """Microseconds since 1970, exactly."""
     since = instant - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def instant_of(microseconds: int) -> datetime:
+    """The instant of so many microseconds since 1970, exactly."""
+    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

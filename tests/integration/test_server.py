@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,9 +40,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture
-def service(city: City, tmp_path: Path) -> Iterator[Service]:
-    """``geoservice serve`` on the module's database."""
+@contextmanager
+def started_service(city: City, log: Path) -> Iterator[Service]:
+    """``geoservice serve`` on a city's database, until the block ends."""
     port = free_port()
     environment = os.environ | {
         "GEOSERVICE_DATABASE__FOLDER": str(city.settings.database.folder),
@@ -50,7 +51,6 @@ def service(city: City, tmp_path: Path) -> Iterator[Service]:
         "GEOSERVICE_LOG__JSON_LINES": "true",
     }
     command = [sys.executable, "-P", "-m", "geoservice", "serve"]
-    log = tmp_path / "service.log"
     with log.open("wb") as file:
         process = subprocess.Popen(command, env=environment, stderr=file)
     running = Service(f"http://127.0.0.1:{port}", process, log)
@@ -60,6 +60,13 @@ def service(city: City, tmp_path: Path) -> Iterator[Service]:
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.fixture
+def service(city: City, tmp_path: Path) -> Iterator[Service]:
+    """``geoservice serve`` on the module's database."""
+    with started_service(city, tmp_path / "service.log") as running:
+        yield running
 
 
 def _wait_until_ready(service: Service) -> None:

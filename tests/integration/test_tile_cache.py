@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from random import Random
+from typing import Any
 
 import mapbox_vector_tile
 import pytest
@@ -15,13 +17,17 @@ from sqlalchemy import text
 
 from geoservice.app import create_app
 from geoservice.tile_cache.keeper import CacheKeeper
-from geoservice.tile_service import TileService
-from layers.access import Clearance
+from geoservice.tile_service import TileAsk, TileService
+from layers.access import PUBLIC_ACCESS, Clearance
 from layers.claims import Claim
+from layers.registry import get_layer
 from layers.roles import Role
 from layers.undo import undo_load
 from tests.integration.test_tiles import tile_path
 from tests.support import City, parcel
+from tiles.matrix import TileAddress
+from tiles.query import TileQuery, TileTime
+from tiles.vector import RenderedLayer, render_layer
 
 LON, LAT = 114.0705, 22.5705
 HERE = tile_path("parcels", LON, LAT, 15)
@@ -253,3 +259,48 @@ def test_levels_do_not_share_tiles(
     client.get(path, headers=city_key)
 
     assert 404 == client.get(path).status_code
+
+
+def test_who_asks_after_an_edit_does_not_get_what_began_before_it(
+    city: City, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tile_path("parcels", LON, LAT, 19)
+    has_read, may_go_on = threading.Event(), threading.Event()
+
+    async def slow(*given: Any) -> RenderedLayer:
+        rendered = await render_layer(*given)
+        if not has_read.is_set():
+            has_read.set()
+            await asyncio.to_thread(may_go_on.wait)
+        return rendered
+
+    monkeypatch.setattr("geoservice.tile_service.render_layer", slow)
+    before: list[set[str]] = []
+    early = threading.Thread(target=lambda: before.append(codes(client, path)))
+    early.start()
+    has_read.wait()
+    city.publish("parcels", [parcel("J1", LON, LAT)])
+
+    after = codes(client, path)
+    may_go_on.set()
+    early.join()
+
+    assert "J1" not in before[0]
+    assert "J1" in after
+    assert "J1" in codes(client, path)
+
+
+def test_the_present_is_rendered_at_the_instant_until_which_it_was_looked_up(
+    city: City, client: TestClient
+) -> None:
+    asked_at = datetime.now(UTC)
+    city.publish("parcels", [parcel("P1", LON, LAT)])
+    query = TileQuery(get_layer("parcels"), Clearance.PUBLIC, TileTime(asked_at))
+    z, x, y = (int(part) for part in tile_path("parcels", LON, LAT, 20)[15:-4].split("/"))
+    ask = TileAsk((query,), TileAddress(z, x, y), is_now=True)
+    service: TileService = client.app.state.tiles  # type: ignore[attr-defined]
+
+    assert client.portal is not None
+    tile = client.portal.call(service.answer, PUBLIC_ACCESS, ask)
+
+    assert b"P1" in tile.content

@@ -23,7 +23,6 @@ from starlette.testclient import TestClient
 from geoservice.settings import Settings
 from geoservice.tile_files.export import export_tiles
 from geoservice.tile_files.request import TilesRequest
-from geoservice.tile_files.seed import seed_tiles
 from layers.access import Clearance
 from layers.errors import InvalidParameter, UnknownLayer
 from layers.extent import BBox
@@ -184,16 +183,6 @@ def test_more_tiles_than_allowed_are_not_looked_at(city: City, tmp_path: Path) -
     assert [] == list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("grid", ["WebMercatorQuad", "CGCS2000Quad"])
-def test_seeding_renders_what_holds_something(city: City, grid: str) -> None:
-    request = replace(REQUEST, grid=grid)
-
-    report = seed_tiles(city.settings, request)
-
-    assert report.tiles > 40
-    assert report.byte_count > report.tiles
-
-
 def command(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run ``geoservice tiles``."""
     return subprocess.run(
@@ -227,11 +216,23 @@ def test_the_command_tells_what_a_tile_holds(city: City) -> None:
 
     as_table = command(city.settings, "inspect", "parcels", f"{z}/{x}/{y}")
     as_json = command(city.settings, "inspect", "parcels", f"{z}/{x}/{y}", "--json")
-    wrong = command(city.settings, "inspect", "parcels", "14/1")
 
     layer = json.loads(as_json.stdout)["layers"][0]
     code = layer["features"][0]["properties"]["code"]
     assert code in as_table.stdout
     assert "Polygon" in as_table.stdout
-    assert 64 == wrong.returncode
-    assert "Z/X/Y" in wrong.stderr
+
+
+def test_seeded_tiles_are_in_the_cache_of_the_service(city: City, client: TestClient) -> None:
+    grid = "CGCS2000Quad"
+    cache = client.app.state.tiles._keeper.cache  # type: ignore[attr-defined]  # of Starlette
+
+    done = command(
+        city.settings, "seed", "parcels", "--zooms", "13-14", "--bbox", "114,22.5,114.3,22.7",
+        "--grid", grid, "--processes", "2",
+    )  # fmt: skip
+
+    seeded = int(done.stdout.partition(" tiles")[0])
+    cached = [key for key, tile in cache.tiles() if key.grid.name == grid and key.z in (13, 14)]
+    assert seeded > 10
+    assert seeded <= len(cached)

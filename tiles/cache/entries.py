@@ -88,3 +88,9 @@ def stamp_of(value: bytes | memoryview) -> int:
     """``stamp`` of a packed tile."""
     stamp: int = _HEADER.unpack_from(value)[1]
     return stamp
+
+
+def sizes_of(value: bytes | memoryview) -> tuple[int, int]:
+    """Bytes of a packed tile's body, and of its content before compression."""
+    size: int = _HEADER.unpack_from(value)[5]
+    return len(value) - _HEADER.size, size

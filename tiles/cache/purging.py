@@ -70,7 +70,8 @@ class TileChange:
         if self.shape is None:
             return None
         west, south, east, north = (float(side) for side in shapely.total_bounds(self._parts))
-        return west, south, east, north
+        # Nothing but empty shapes has no bounds, and touches no tile wherever one looks.
+        return (west, south, east, north) if west <= east else (0.0, 0.0, 0.0, 0.0)
 
     def touches(self, boxes: npt.NDArray[np.object_]) -> npt.NDArray[np.bool_]:
         """Which of some boxes (EPSG:3857) a shape of the change reaches."""

@@ -14,18 +14,18 @@ import json
 import pickle
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from struct import Struct
-from typing import Any
+from typing import Any, TypeVar
 
 import lmdb
 
 from layers.errors import StoreUnavailable
-from tiles.cache.entries import CachedTile, stamp_of, until_of
+from tiles.cache.entries import CachedTile, sizes_of, stamp_of, until_of
 from tiles.cache.keys import GRID_NAMES, TileKey, place_key, set_key
 from tiles.cache.purging import TileChange, boxes_of, columns_of
 from tiles.cache.snapshots import is_visible
@@ -37,25 +37,29 @@ CHANGES_KEPT_S = 300
 _RESTAMPED_AFTER_S = 300
 """Age of a stamp from which on it is renewed when the tile is wanted."""
 
-_FILLED = 0.95
-"""Share of the bound above which the oldest tiles are dropped, down to a share below it."""
-_EMPTIED = 0.85
+_FILLED = 0.9
+"""Share of the bound above which the oldest tiles are dropped, a few with each that is stored."""
 
-_ENTRY_OVERHEAD_BYTES = 160
-"""What a tile takes in the store besides its value, about."""
+_DROPPED_AT_ONCE = 256
+"""A transaction needs new pages for what it drops, so it must not drop much."""
+
+_CHANGES_PARSED = 1_000
+"""How many changes are remembered as objects, too."""
 
 _MAP_FACTOR = 2
 """LMDB keeps pages of transactions that are still read, so its map is larger than what it holds."""
 
-_FORMAT = 1
+_FORMAT = 2
 """Of keys and tiles; a cache of another one is emptied."""
 
 _LEAST_MAP_BYTES = 64 << 20
-_PAGE_BYTES, _LONG_VALUE_BYTES = 4096, 2000
 
 _LAST_ZOOM = 30
 _AGE = Struct(">I")
 _NUMBER = Struct(">Q")
+
+
+_Done = TypeVar("_Done")
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,29 @@ class CacheFolder:
 
     path: Path
     max_bytes: int
+
+
+@dataclass(frozen=True)
+class SlowRender:
+    """A rendering that took long.
+
+    Attributes:
+        level: Clearance as which it was rendered.
+        at: Seconds since 1970.
+    """
+
+    milliseconds: float
+    layers: str
+    grid: str
+    z: int
+    x: int
+    y: int
+    level: int
+    at: float
+
+
+SLOW_KEPT = 20
+"""How many of the slowest renderings are remembered."""
 
 
 @dataclass(frozen=True)
@@ -93,10 +120,11 @@ class TileCache:
     """The tiles of one database on this host.
 
     Args:
-        identity: Of the database; a cache of another one is emptied.
+        identity: Of the database; a cache of another one is emptied. None looks at the cache as it
+            is, whatever it is of.
     """
 
-    def __init__(self, folder: CacheFolder, identity: str) -> None:
+    def __init__(self, folder: CacheFolder, identity: str | None) -> None:
         self._folder = folder
         self._clean = folder.path / "synced"
         self._environment = _open(folder)
@@ -106,7 +134,8 @@ class TileCache:
         self._changes = open_db(b"changes")
         self._wanted: set[bytes] = set()
         self._parsed: OrderedDict[bytes, TileChange] = OrderedDict()
-        self._forget_if_foreign(identity)
+        if identity is not None:
+            self._forget_if_foreign(identity)
 
     def close(self) -> None:
         """Let go of the store, with everything on disk."""
@@ -142,7 +171,8 @@ class TileCache:
             known = reading.get(digest)
         if known is not None:
             return _number(known)
-        with self._environment.begin(write=True) as transaction:
+
+        def add(transaction: lmdb.Transaction) -> int:
             known = transaction.get(digest, db=self._sets)
             if known is not None:
                 return _number(known)
@@ -150,7 +180,9 @@ class TileCache:
             said = {"layers": list(layers), "margin": margin}
             transaction.put(digest, _NUMBER.pack(number), db=self._sets)
             transaction.put(_number_key(number), json.dumps(said).encode(), db=self._sets)
-        return number
+            return number
+
+        return self._write(add)
 
     @property
     def last_change(self) -> int:
@@ -175,17 +207,15 @@ class TileCache:
             return False
         stamp = int(time.time())
         packed, value = key.packed(), tile.packed(stamp)
-        try:
-            with self._environment.begin(write=True) as transaction:
-                if not self._may_store(transaction, key, tile, seen):
-                    return False
-                self._put(transaction, packed, value, stamp)
-                self._make_room(transaction)
-        except lmdb.MapFullError:
-            # Readers of long ago may hold pages that were given up since.
-            self._environment.reader_check()
-            return False
-        return True
+
+        def put(transaction: lmdb.Transaction) -> bool:
+            if not self._may_store(transaction, key, tile, seen):
+                return False
+            self._put(transaction, packed, value, stamp)
+            self._drop_oldest(transaction, _FILLED * self._folder.max_bytes)
+            return True
+
+        return self._write(put)
 
     def _may_store(
         self, transaction: lmdb.Transaction, key: TileKey, tile: CachedTile, seen: Seen
@@ -215,22 +245,23 @@ class TileCache:
 
         Returns:
             How many tiles were deleted; None if another process got further meanwhile.
+
+        Raises:
+            StoreUnavailable: there is no room to write it down.
         """
-        with self._environment.begin(write=True) as transaction:
+
+        def purge(transaction: lmdb.Transaction) -> int | None:
             if _text(transaction.get(b"reached", db=self._meta)) != reached_before:
                 return None
             purged = sum(self._purge(transaction, change) for change in changes)
             for change in changes:
                 self._remember(transaction, change)
-            for layer, packed in instants.items():
-                name = layer.encode()
-                transaction.put(b"instants:" + name, packed, db=self._meta)
-                self._count(transaction, b"version:" + name)
-            transaction.put(b"reached", reached.encode(), db=self._meta)
-            transaction.put(b"reached_at", _pack_time(time.time()), db=self._meta)
+            self._reach(transaction, reached, instants)
             self._restamp(transaction)
             self._forget_old_changes(transaction)
-        return purged
+            return purged
+
+        return self._write(purge)
 
     def begin_anew(
         self, reached_before: str | None, reached: str, instants: dict[str, bytes]
@@ -239,15 +270,13 @@ class TileCache:
 
         Nothing is done if another process got further than ``reached_before`` meanwhile.
         """
-        with self._environment.begin(write=True) as transaction:
-            if _text(transaction.get(b"reached", db=self._meta)) != reached_before:
-                return
-            self._empty(transaction)
-            for layer, packed in instants.items():
-                transaction.put(b"instants:" + layer.encode(), packed, db=self._meta)
-                self._count(transaction, b"version:" + layer.encode())
-            transaction.put(b"reached", reached.encode(), db=self._meta)
-            transaction.put(b"reached_at", _pack_time(time.time()), db=self._meta)
+
+        def begin(transaction: lmdb.Transaction) -> None:
+            if _text(transaction.get(b"reached", db=self._meta)) == reached_before:
+                self._empty(transaction)
+                self._reach(transaction, reached, instants)
+
+        self._write(begin)
 
     def reached(self) -> tuple[str | None, float]:
         """The snapshot up to which changes were applied, and when, ``time.time()``."""
@@ -260,19 +289,40 @@ class TileCache:
     def restamp(self) -> None:
         """Write down which tiles were wanted since the last time."""
         if self._wanted:
-            with self._environment.begin(write=True) as transaction:
-                self._restamp(transaction)
+            self._write(self._restamp)
 
     def used_bytes(self) -> int:
-        """How much the tiles take."""
-        with self._environment.begin(db=self._meta) as transaction:
-            return _number(transaction.get(b"bytes"))
+        """How much the tiles take, in whole pages."""
+        with self._environment.begin() as transaction:
+            return self._used(transaction)
 
     def tiles(self) -> Iterator[tuple[TileKey, CachedTile]]:
         """All tiles with their keys."""
         with self._environment.begin(db=self._tiles, buffers=True) as transaction:
             for key, value in transaction.cursor():
                 yield TileKey.unpacked(bytes(key)), CachedTile.unpacked(value)
+
+    def sizes(self) -> Iterator[tuple[TileKey, int, int]]:
+        """The keys of all tiles, with their bytes as they are kept and before compression."""
+        with self._environment.begin(db=self._tiles, buffers=True) as transaction:
+            for key, value in transaction.cursor():
+                yield TileKey.unpacked(bytes(key)), *sizes_of(value)
+
+    def slowest(self) -> list[SlowRender]:
+        """The renderings that took longest since the cache was made, the slowest first."""
+        with self._environment.begin(db=self._meta) as transaction:
+            return _unpacked_slow(transaction.get(_SLOWEST))
+
+    def remember_slow(self, renders: Iterable[SlowRender]) -> None:
+        """Keep the slowest of some renderings and of those that are remembered."""
+
+        def remember(transaction: lmdb.Transaction) -> None:
+            known = _unpacked_slow(transaction.get(_SLOWEST, db=self._meta))
+            slowest = sorted({*known, *renders}, key=lambda one: -one.milliseconds)[:SLOW_KEPT]
+            packed = json.dumps([astuple(one) for one in slowest]).encode()
+            transaction.put(_SLOWEST, packed, db=self._meta)
+
+        self._write(remember)
 
     def layers_of_sets(self) -> dict[int, tuple[str, ...]]:
         """The layers of all sets by their numbers."""
@@ -282,11 +332,14 @@ class TileCache:
 
     def count(self, counts: dict[str, int]) -> None:
         """Add to the counters of the host."""
-        with self._environment.begin(write=True) as transaction:
+
+        def add(transaction: lmdb.Transaction) -> None:
             for name, more in counts.items():
                 key = b"count:" + name.encode()
                 before = _number(transaction.get(key, db=self._meta))
                 transaction.put(key, _NUMBER.pack(before + more), db=self._meta)
+
+        self._write(add)
 
     def counts(self) -> dict[str, int]:
         """The counters of the host since the cache was made."""
@@ -343,16 +396,10 @@ class TileCache:
         transaction.put(name, _NUMBER.pack(number), db=self._meta)
         return number
 
-    def _add_bytes(self, transaction: lmdb.Transaction, more: int) -> int:
-        used = max(0, _number(transaction.get(b"bytes", db=self._meta)) + more)
-        transaction.put(b"bytes", _NUMBER.pack(used), db=self._meta)
-        return used
-
     def _put(self, transaction: lmdb.Transaction, key: bytes, value: bytes, stamp: int) -> None:
         self._delete(transaction, key)
         transaction.put(key, value, db=self._tiles)
         transaction.put(_AGE.pack(stamp) + key, b"", db=self._ages)
-        self._add_bytes(transaction, _space(len(value)))
 
     def _delete(self, transaction: lmdb.Transaction, key: bytes) -> bool:
         value = transaction.get(key, db=self._tiles)
@@ -360,17 +407,67 @@ class TileCache:
             return False
         transaction.delete(_AGE.pack(stamp_of(value)) + key, db=self._ages)
         transaction.delete(key, db=self._tiles)
-        self._add_bytes(transaction, -_space(len(value)))
         return True
 
-    def _make_room(self, transaction: lmdb.Transaction) -> None:
-        used = _number(transaction.get(b"bytes", db=self._meta))
-        if used <= _FILLED * self._folder.max_bytes:
-            return
+    def _used(self, transaction: lmdb.Transaction) -> int:
+        pages, page_bytes = 0, 0
+        for database in (self._tiles, self._ages):
+            said = transaction.stat(database)
+            pages += said["branch_pages"] + said["leaf_pages"] + said["overflow_pages"]
+            page_bytes = said["psize"]
+        return pages * page_bytes
+
+    def _drop_oldest(self, transaction: lmdb.Transaction, most_bytes: float) -> None:
+        """Drop tiles that nobody has wanted for longest, until the others take so much or less."""
         oldest = transaction.cursor(db=self._ages)
-        while used > _EMPTIED * self._folder.max_bytes and oldest.first():
+        for _ in range(_DROPPED_AT_ONCE):
+            if self._used(transaction) <= most_bytes or not oldest.first():
+                return
             self._delete(transaction, bytes(oldest.key())[_AGE.size :])
-            used = _number(transaction.get(b"bytes", db=self._meta))
+
+    def _reach(
+        self, transaction: lmdb.Transaction, reached: str, instants: dict[str, bytes]
+    ) -> None:
+        for layer, packed in instants.items():
+            name = layer.encode()
+            transaction.put(b"instants:" + name, packed, db=self._meta)
+            self._count(transaction, b"version:" + name)
+        transaction.put(b"reached", reached.encode(), db=self._meta)
+        transaction.put(b"reached_at", _pack_time(time.time()), db=self._meta)
+
+    def _write(self, work: Callable[[lmdb.Transaction], _Done]) -> _Done:
+        """Do something in a transaction; where there is no page left, without any tiles.
+
+        Raises:
+            StoreUnavailable: it cannot be written to.
+        """
+        try:
+            with self._environment.begin(write=True) as transaction:
+                return work(transaction)
+        except lmdb.MapFullError:
+            self._drop_tiles()
+        try:
+            with self._environment.begin(write=True) as transaction:
+                return work(transaction)
+        except lmdb.Error as error:
+            message = f"the cache of tiles cannot be written to: {type(error).__name__}"
+            raise StoreUnavailable(message) from error
+
+    def _drop_tiles(self) -> None:
+        """Drop all tiles of a store without a free page; what is known of changes stays.
+
+        Raises:
+            StoreUnavailable: not even that can be done.
+        """
+        # Readers of long ago may hold pages that were given up since.
+        self._environment.reader_check()
+        try:
+            with self._environment.begin(write=True) as transaction:
+                for database in (self._tiles, self._ages):
+                    transaction.drop(database, delete=False)
+        except lmdb.Error as error:
+            message = f"the cache of tiles cannot be emptied: {type(error).__name__}"
+            raise StoreUnavailable(message) from error
 
     def _restamp(self, transaction: lmdb.Transaction) -> None:
         wanted, self._wanted = self._wanted, set()
@@ -390,24 +487,30 @@ class TileCache:
         said: dict[str, Any],
     ) -> bool:
         now = int(seen.began_at * 1e6)
-        for number, change in self._remembered(transaction):
-            if change.layer not in said["layers"] or not change.concerns(key, tile.until, now):
-                continue
-            is_unseen = any(not is_visible(change.xid, one) for one in seen.snapshots)
-            is_new = seen.has_cached_parts and number > seen.change_no
-            if (is_unseen or is_new) and change.touches(boxes_of([key], said["margin"]))[0]:
+        for change in self._unseen(transaction, seen):
+            if (
+                change.layer in said["layers"]
+                and change.concerns(key, tile.until, now)
+                and change.touches(boxes_of([key], said["margin"]))[0]
+            ):
                 return True
         return False
 
-    def _remembered(self, transaction: lmdb.Transaction) -> Iterable[tuple[int, TileChange]]:
+    def _unseen(self, transaction: lmdb.Transaction, seen: Seen) -> Iterator[TileChange]:
+        """Changes that a rendering may not have seen; most it saw, and these are not parsed."""
         for key, value in transaction.cursor(db=self._changes):
-            key = bytes(key)
-            parsed = self._parsed.get(key)
-            if parsed is None:
-                parsed = self._parsed[key] = _unpacked_change(bytes(value))[1]
-                while len(self._parsed) > 1_000:
-                    self._parsed.popitem(last=False)
-            yield _number(key), parsed
+            is_new = seen.has_cached_parts and _number(key) > seen.change_no
+            xid = _xid_of(value)
+            if is_new or not all(is_visible(xid, one) for one in seen.snapshots):
+                yield self._parsed_change(bytes(key), bytes(value))
+
+    def _parsed_change(self, key: bytes, value: bytes) -> TileChange:
+        parsed = self._parsed.get(key)
+        if parsed is None:
+            parsed = self._parsed[key] = _unpacked_change(value)
+            while len(self._parsed) > _CHANGES_PARSED:
+                self._parsed.popitem(last=False)
+        return parsed
 
     def _remember(self, transaction: lmdb.Transaction, change: TileChange) -> None:
         number = self._count(transaction, b"changes")
@@ -416,7 +519,7 @@ class TileCache:
     def _forget_old_changes(self, transaction: lmdb.Transaction) -> None:
         cursor = transaction.cursor(db=self._changes)
         while cursor.first():
-            if time.time() - _unpacked_change(bytes(cursor.value()))[0] < CHANGES_KEPT_S:
+            if time.time() - _applied_at(cursor.value()) < CHANGES_KEPT_S:
                 return
             cursor.delete()
 
@@ -466,6 +569,13 @@ class TileCache:
                 yield _number(key[len(_NUMBERED) :]), json.loads(bytes(value))
 
 
+_SLOWEST = b"slowest"
+
+
+def _unpacked_slow(value: bytes | memoryview | None) -> list[SlowRender]:
+    return [SlowRender(*fields) for fields in json.loads(bytes(value or b"[]"))]
+
+
 _NUMBERED, _DIGESTED = b"#", b"="
 """How keys of sets begin: by number, or by what they are."""
 
@@ -485,28 +595,34 @@ def _number(value: bytes | memoryview | None) -> int:
     return number
 
 
-def _text(value: bytes | None) -> str | None:
-    return value.decode() if value is not None else None
+def _text(value: bytes | memoryview | None) -> str | None:
+    return bytes(value).decode() if value is not None else None
 
 
 def _pack_time(seconds: float) -> bytes:
     return _NUMBER.pack(int(seconds * 1e3))
 
 
-def _space(value_bytes: int) -> int:
-    """What a tile takes in the store; a long value takes whole pages of its own."""
-    if value_bytes > _LONG_VALUE_BYTES:
-        value_bytes = (value_bytes + 16 + _PAGE_BYTES - 1) // _PAGE_BYTES * _PAGE_BYTES
-    return value_bytes + _ENTRY_OVERHEAD_BYTES
+_CHANGE = Struct(">Qd")
+"""The transaction of a change and when it was applied, ``time.time()``."""
 
 
 def _packed_change(change: TileChange) -> bytes:
-    return pickle.dumps((time.time(), astuple(change)))
+    return _CHANGE.pack(change.xid, time.time()) + pickle.dumps(astuple(change))
 
 
-def _unpacked_change(value: bytes) -> tuple[float, TileChange]:
-    at, fields = pickle.loads(value)  # noqa: S301  # written by us into a folder of ours
-    return at, TileChange(*fields)
+def _unpacked_change(value: bytes) -> TileChange:
+    return TileChange(*pickle.loads(value[_CHANGE.size :]))  # noqa: S301  # written by us into a folder of ours
+
+
+def _xid_of(value: bytes | memoryview) -> int:
+    xid: int = _CHANGE.unpack_from(value)[0]
+    return xid
+
+
+def _applied_at(value: bytes | memoryview) -> float:
+    seconds: float = _CHANGE.unpack_from(value)[1]
+    return seconds
 
 
 def _boot_id() -> str:

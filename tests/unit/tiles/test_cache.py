@@ -10,8 +10,19 @@ from random import Random
 import pytest
 import shapely
 
-from tiles.cache import NOW, CachedTile, CacheFolder, Seen, TileCache, TileChange, TileKey
+from tiles.cache import (
+    NOW,
+    SLOW_KEPT,
+    CachedTile,
+    CacheFolder,
+    Seen,
+    SlowRender,
+    TileCache,
+    TileChange,
+    TileKey,
+)
 from tiles.cache.purging import mercator_box
+from tiles.cache.statistics import Group, contents_of
 from tiles.grids import CGCS2000, EARTH_HALF_M, GRIDS, WEB_MERCATOR, Grid
 
 MARGIN = 64 / 4096
@@ -83,6 +94,14 @@ def test_a_change_deletes_the_tiles_that_it_touches_and_no_others(
         is_touched = any(shapely.intersects(box, shape) for shape in shapes)
         assert (cache.get(key) is None) == is_touched
         assert cache.get(of_set(key, other)) is not None
+
+
+def test_an_empty_shape_touches_nothing(cache: TileCache) -> None:
+    number = cache.number_of_set(["roads"], "a", MARGIN)
+    key = TileKey(number, WEB_MERCATOR, 0, 0, 0, 0)
+    cache.store(key, tile(), seen(cache))
+
+    assert 0 == cache.apply("10:10:", "12:12:", [change(shapely.Point())], {})
 
 
 def of_set(key: TileKey, number: int) -> TileKey:
@@ -190,18 +209,41 @@ def test_other_instants_than_those_of_the_key_keep_a_tile_out(cache: TileCache) 
     assert (version + 1, b"12345678") == cache.instants("roads")
 
 
-def test_the_cache_keeps_to_its_bound_and_drops_what_nobody_wanted(tmp_path: Path) -> None:
-    cache = TileCache(CacheFolder(tmp_path, 400_000), "city")
+@pytest.mark.parametrize("size", [300, 1_000, 3_000, 60_000])
+def test_the_cache_keeps_to_its_bound_and_goes_on_storing(tmp_path: Path, size: int) -> None:
+    cache = TileCache(CacheFolder(tmp_path, 2_000_000), "city")
+    cache.begin_anew(None, "10:10:", {})
+    number = cache.number_of_set(["roads"], "a", MARGIN)
+    columns = Random(1).sample(range(2**14), 9_000_000 // (size + 1_500))
+
+    stored = [
+        cache.store(TileKey(number, WEB_MERCATOR, 14, x, 0, 0), plain(size), seen(cache))
+        for x in columns
+    ]
+
+    assert all(stored)
+    assert 1_000_000 < cache.used_bytes() <= 2_000_000
+    assert (tmp_path / "data.mdb").stat().st_size < 3_000_000
+    cache.close()
+
+
+def test_a_store_without_a_free_page_is_emptied_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tiles.cache.store._LEAST_MAP_BYTES", 1 << 20)
+    monkeypatch.setattr("tiles.cache.store._FILLED", 100)  # so that nothing is dropped before
+    cache = TileCache(CacheFolder(tmp_path, 500_000), "city")
     cache.begin_anew(None, "10:10:", {})
     number = cache.number_of_set(["roads"], "a", MARGIN)
 
-    for x in range(300):
+    stored = [
         cache.store(TileKey(number, WEB_MERCATOR, 14, x, 0, 0), plain(3_000), seen(cache))
+        for x in range(1_000)
+    ]
 
-    left = [key for key, _ in cache.tiles()]
-    assert 40 < len(left) < 130
-    assert cache.used_bytes() <= 400_000
-    assert (tmp_path / "data.mdb").stat().st_size < 70 << 20
+    assert all(stored)
+    assert len(list(cache.tiles())) < 300
+    assert "10:10:" == cache.reached()[0]
     cache.close()
 
 
@@ -237,3 +279,25 @@ def test_numbers_do_not_come_again_when_the_cache_is_emptied(cache: TileCache) -
     # Nobody would purge a tile of a number that means nothing any more.
     assert not cache.store(key, tile(), before)
     assert cache.number_of_set(["roads"], "a", MARGIN) > number
+
+
+def test_what_is_kept_is_told_by_layers_and_zoom(cache: TileCache) -> None:
+    number = cache.number_of_set(["roads", "parcels"], "a", MARGIN)
+    for x, size in enumerate([3_000, 9_000, 6_000]):
+        cache.store(TileKey(number, WEB_MERCATOR, 9, x, 0, 0), plain(size), seen(cache))
+    cache.store(TileKey(number, WEB_MERCATOR, 10, 0, 0, 0), plain(1_000), seen(cache))
+
+    found = contents_of(cache, largest=2)
+
+    assert 4 == found.tiles
+    assert Group(3, 18_000, 9_000) == found.groups["roads,parcels", 9]
+    assert [(9_000, 1), (6_000, 2)] == [(one.size_bytes, one.key.x) for one in found.largest]
+
+
+def test_the_slowest_renderings_are_remembered_and_no_others(cache: TileCache) -> None:
+    renders = [SlowRender(ms, "roads", "WebMercatorQuad", 9, 0, 0, 0, 0.0) for ms in range(50)]
+
+    for some in (renders[:30], renders[30:]):
+        cache.remember_slow(some)
+
+    assert list(reversed(renders))[:SLOW_KEPT] == cache.slowest()
