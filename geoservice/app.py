@@ -34,8 +34,9 @@ from geoservice.db import Database, DatabaseAddress
 from geoservice.hours import CityHours
 from geoservice.middleware import BodyLimit, HeadAnswers, RequestContext
 from geoservice.problems import install_problem_handlers
+from geoservice.raster_cache import RasterCache
 from geoservice.raster_service import RasterService
-from geoservice.raster_work import MemoryCache, RasterThreads
+from geoservice.raster_work import RasterThreads
 from geoservice.settings import Settings
 from geoservice.theme_watch import ThemeWatch, know_layers
 from geoservice.tile_cache.hits import TileHits
@@ -49,10 +50,10 @@ _PREFLIGHT_S = 7_200
 """How long a browser may remember what origins may ask; the longest that browsers keep to."""
 
 
-def _raster_service(database: Database, settings: Settings) -> RasterService:
+def _raster_service(database: Database, keeper: CacheKeeper, settings: Settings) -> RasterService:
     said = settings.rasters
     threads = RasterThreads(said.threads, said.max_waiting, said.timeout_s)
-    cache = MemoryCache(said.cache_bytes)
+    cache = RasterCache(keeper)
     return RasterService(database, settings.raster_folder, threads, cache, said.max_at_once)
 
 
@@ -67,7 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
         folder = CacheFolder(settings.tile_cache_folder, settings.tiles.cache_bytes)
         keeper = CacheKeeper(database, folder)
         app.state.tiles = TileService(database, keeper, settings.tiles)
-        app.state.rasters = _raster_service(database, settings)
+        app.state.rasters = _raster_service(database, keeper, settings)
         async with ThemeWatch(database).running() as app.state.themes, keeper.running():
             log.info("worker started", version=__version__)
             yield
@@ -109,6 +110,7 @@ def create_app(settings: Settings) -> FastAPI:
         raster_figures,
     ):
         app.include_router(module.router, dependencies=every_route)
+    # Its standard has parameters that nobody knows passed over, and errors reported in XML.
     app.include_router(wmts.router)
     app.include_router(webmap.router)
     webmap.mount_assets(app)

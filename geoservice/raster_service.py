@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
@@ -14,39 +13,22 @@ from psycopg.rows import namedtuple_row
 from sqlalchemy import text
 
 from geoservice.db import Database
-from geoservice.raster_work import RasterCache, RasterThreads
-from layers.access import Access, Clearance
+from geoservice.raster_cache import RasterCache
+from geoservice.raster_work import RasterThreads
+from layers.access import Access
 from layers.errors import InvalidParameter, UnknownRaster
 from layers.extent import BBox
 from layers.raster_reads import all_versions, numbers_among, versions_by_name
 from layers.rasters import LAYER_NAME, RasterKind
 from layers.recorded import SETTLED, refuse_unsettled
+from tiles.cache import CachedTile, TileKey
 from tiles.matrix import TileAddress
 from tiles.query import TileTime
-from tiles.raster.rendering import Drawing, RasterTile, check_drawing, render_tile
+from tiles.raster.rendering import Drawing, check_drawing, render_tile
 from tiles.raster.source import RasterSource
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
-
-
-@dataclass(frozen=True)
-class KeptTile:
-    """A picture of a tile with its strong tag; empty where there is nothing."""
-
-    content: bytes
-    etag: str
-    left_out: int
-
-
-def raster_tile_key(
-    sources: Sequence[RasterSource], level: Clearance, address: TileAddress, drawing: Drawing
-) -> bytes:
-    """The key of a tile in a cache: names the very files, so what is kept never goes stale."""
-    files = ",".join(source.sha256 for source in sources)
-    grid = address.grid.name
-    said = f"{files}|{level:d}|{grid}/{address.z}/{address.x}/{address.y}|{drawing.canonical}"
-    return b"raster" + blake2b(said.encode(), digest_size=24).digest()
 
 
 class RasterService:
@@ -70,7 +52,7 @@ class RasterService:
         self._threads = threads
         self._cache = cache
         self._most = most
-        self._rendering: dict[bytes, asyncio.Task[KeptTile]] = {}
+        self._making: dict[TileKey, asyncio.Task[CachedTile]] = {}
 
     async def find(self, access: Access, names: Sequence[str], time: TileTime) -> list[Any]:
         """Rows of the catalogue, in the order of the names.
@@ -138,7 +120,7 @@ class RasterService:
         time: TileTime,
         address: TileAddress,
         drawing: Drawing,
-    ) -> KeptTile:
+    ) -> CachedTile:
         """One tile of rasters, the first on top; of those that nobody keeps, each is made once.
 
         Raises:
@@ -149,32 +131,43 @@ class RasterService:
         """
         sources = [self.source(row) for row in await self.find(access, names, time)]
         check_drawing(drawing, sources)
-        key = raster_tile_key(sources, access.level, address, drawing)
+        key = self._cache.key(sources, access.level, address, drawing)
+        if key is None:
+            return await self._render(sources, address, drawing)
         kept = self._cache.get(key)
         if kept is not None:
-            return _unpacked(kept)
-        rendering = self._rendering.get(key)
-        if rendering is None:
-            rendering = asyncio.create_task(self._render(key, sources, address, drawing))
-            self._rendering[key] = rendering
-            rendering.add_done_callback(lambda done: self._ended(key, done))
+            return kept
+        making = self._making.get(key)
+        if making is None:
+            making = asyncio.create_task(self._make(key, sources, address, drawing))
+            self._making[key] = making
+            making.add_done_callback(lambda done: self._ended(key, done))
         # Whoever goes away must not take the picture from the others who wait for it.
-        return await asyncio.shield(rendering)
+        return await asyncio.shield(making)
 
-    def _ended(self, key: bytes, done: asyncio.Task[KeptTile]) -> None:
-        self._rendering.pop(key, None)
+    def _ended(self, key: TileKey, done: asyncio.Task[CachedTile]) -> None:
+        self._making.pop(key, None)
         if not done.cancelled():
             done.exception()  # looked at, as all who waited for it may have gone
 
+    async def _make(
+        self,
+        key: TileKey,
+        sources: Sequence[RasterSource],
+        address: TileAddress,
+        drawing: Drawing,
+    ) -> CachedTile:
+        tile = await self._render(sources, address, drawing)
+        await self._cache.put(key, tile)
+        return tile
+
     async def _render(
-        self, key: bytes, sources: Sequence[RasterSource], address: TileAddress, drawing: Drawing
-    ) -> KeptTile:
-        made: RasterTile = await self._threads.run(
-            render_tile, sources, address, drawing, most=self._most
-        )
-        packed = _packed(made)
-        self._cache.put(key, packed)
-        return _unpacked(packed)
+        self, sources: Sequence[RasterSource], address: TileAddress, drawing: Drawing
+    ) -> CachedTile:
+        made = await self._threads.run(render_tile, sources, address, drawing, most=self._most)
+        tag = blake2b(made.content, digest_size=16).digest()
+        # Pictures are compressed as they are.
+        return CachedTile.of(made.content, tag, gzip_level=0, left_out=made.left_out)
 
     async def run(self, read: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:
         """What a blocking read returns, as ``RasterThreads.run``."""
@@ -188,12 +181,3 @@ class RasterService:
 def time_asked(at: datetime | None, as_recorded: datetime | None) -> TileTime:
     """The instants of a request; now where it says none."""
     return TileTime(at or datetime.now(UTC), as_recorded)
-
-
-def _packed(made: RasterTile) -> bytes:
-    digest = blake2b(made.content, digest_size=16).digest()
-    return made.left_out.to_bytes(2) + digest + made.content
-
-
-def _unpacked(packed: bytes) -> KeptTile:
-    return KeptTile(packed[18:], f'"{packed[2:18].hex()}"', int.from_bytes(packed[:2]))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, Protocol, TypeVar
+from typing import ParamSpec, TypeVar
 
 from layers.errors import QueryTimedOut, ServiceBusy
 
@@ -58,40 +57,3 @@ class RasterThreads:
     def close(self) -> None:
         """Begin nothing more; what is under way ends by itself."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-
-
-class RasterCache(Protocol):
-    """Where pictures of tiles are kept; keys never go stale, so nothing is ever taken back."""
-
-    def get(self, key: bytes) -> bytes | None:
-        """What is kept under a key."""
-        ...
-
-    def put(self, key: bytes, content: bytes) -> None:
-        """Keep something, if there is room."""
-        ...
-
-
-class MemoryCache:
-    """Pictures in the memory of one worker, those asked for last."""
-
-    def __init__(self, most_bytes: int) -> None:
-        self._most_bytes = most_bytes
-        self._held: OrderedDict[bytes, bytes] = OrderedDict()
-        self._bytes = 0
-
-    def get(self, key: bytes) -> bytes | None:
-        """What is kept under a key."""
-        content = self._held.get(key)
-        if content is not None:
-            self._held.move_to_end(key)
-        return content
-
-    def put(self, key: bytes, content: bytes) -> None:
-        """Keep something, and forget what was not asked for longest."""
-        if key not in self._held:
-            self._bytes += len(content) + len(key)
-            self._held[key] = content
-        while self._bytes > self._most_bytes:
-            oldest, forgotten = self._held.popitem(last=False)
-            self._bytes -= len(forgotten) + len(oldest)

@@ -276,9 +276,6 @@ class RasterSettings(_Section):
     max_at_once: int = Field(
         16, description="Rasters that may be joined in an address, and are read for a tile", ge=1
     )
-    cache_bytes: int = Field(
-        64 * 1024 * 1024, description="Memory of a worker for pictures it made, bytes", ge=0
-    )
 
 
 class LogSettings(_Section):

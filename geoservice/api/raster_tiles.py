@@ -20,10 +20,11 @@ from geoservice.api.parameters import (
 from geoservice.api.quick import QuickRoute, no_parameters
 from geoservice.api.raster_parameters import Rasters, RequestedDrawing
 from geoservice.auth import get_access
-from geoservice.raster_service import KeptTile, time_asked
+from geoservice.raster_service import time_asked
 from layers.access import Access
 from layers.errors import NotFoundError
 from layers.raster_reads import raster_names
+from tiles.cache import CachedTile
 from tiles.grids import EARTH_HALF_M, WEB_MERCATOR, get_grid
 from tiles.matrix import TileAddress
 from tiles.raster.rendering import FORMATS, Drawing, check_drawing
@@ -164,14 +165,14 @@ def with_extension(drawing: Drawing, extension: str) -> Drawing:
     return replace(drawing, extension=extension)
 
 
-def tile_response(request: Request, access: Access, made: KeptTile, extension: str) -> Response:
+def tile_response(request: Request, access: Access, made: CachedTile, extension: str) -> Response:
     """The answer with a tile: 200, 204 or 304."""
     headers = {"Cache-Control": cache_control(access), "Vary": "Authorization"}
     if made.left_out:
         headers[LEFT_OUT_HEADER] = str(made.left_out)
     if not made.content:
         return Response(status_code=204, headers=headers)
-    headers["ETag"] = made.etag
-    if has_already(request, made.etag):
+    headers["ETag"] = etag = f'"{made.tag.hex()}"'
+    if has_already(request, etag):
         return Response(status_code=304, headers=headers)
     return Response(made.content, 200, headers, FORMATS[extension])
