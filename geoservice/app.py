@@ -43,7 +43,6 @@ from geoservice.tile_cache.hits import TileHits
 from geoservice.tile_cache.keeper import CacheKeeper
 from geoservice.tile_service import TileService
 from tiles.cache import CacheFolder
-from tiles.vector import TileOptions
 
 log = structlog.get_logger(__name__)
 
@@ -68,12 +67,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.gate = Gate(database)
         folder = CacheFolder(settings.tile_cache_folder, settings.tiles.cache_bytes)
         keeper = CacheKeeper(database, folder)
-        app.state.tiles = TileService(
-            database,
-            keeper,
-            TileOptions(settings.tiles.extent, settings.tiles.buffer),
-            settings.tiles.gzip_level,
-        )
+        app.state.tiles = TileService(database, keeper, settings.tiles)
         app.state.rasters = _raster_service(database, keeper, settings)
         async with ThemeWatch(database).running() as app.state.themes, keeper.running():
             log.info("worker started", version=__version__)

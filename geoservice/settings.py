@@ -184,6 +184,15 @@ class TileSettings(_Section):
     buffer: int = Field(64, ge=0, le=1024, description="Units beyond the edge of a tile")
     gzip_level: int = Field(4, ge=1, le=9, description="gzip level of tiles")
     max_layers: int = Field(16, ge=1, le=64, description="Most layers of a composite tile")
+    max_renders: int = Field(
+        4, ge=1, le=64, description="Layers of tiles that a worker renders at a time"
+    )
+    max_waiting: int = Field(
+        500, ge=1, description="Renderings that may wait for their turn in a worker"
+    )
+    max_waiting_per_client: int = Field(
+        200, ge=1, description="Those of one key, or of one address without a key"
+    )
     cache_bytes: int = Field(
         2_000_000_000,
         ge=0,

@@ -14,6 +14,9 @@ from hashlib import blake2b
 from geoservice import __version__
 from geoservice.api.parameters import refuse_unsettled_belief
 from geoservice.db import Database
+from geoservice.fair_queue import FairQueue
+from geoservice.settings import TileSettings
+from geoservice.shared_work import SharedWork
 from geoservice.tile_cache.keeper import CacheKeeper
 from geoservice.tile_cache.times import KeyTimes, LayerTimes, instant_of
 from layers.access import Access
@@ -67,16 +70,16 @@ class TileAsk:
 class TileService:
     """The tiles of one worker."""
 
-    def __init__(
-        self, database: Database, keeper: CacheKeeper, options: TileOptions, gzip_level: int
-    ) -> None:
+    def __init__(self, database: Database, keeper: CacheKeeper, settings: TileSettings) -> None:
         self._database = database
         self._keeper = keeper
-        self._options = options
-        self._gzip_level = gzip_level
+        self._options = TileOptions(settings.extent, settings.buffer)
+        self._gzip_level = settings.gzip_level
         self._times = LayerTimes(database)
-        self._making: dict[tuple[bytes, int], asyncio.Future[CachedTile]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._queue = FairQueue(
+            settings.max_renders, settings.max_waiting, settings.max_waiting_per_client
+        )
+        self._making: SharedWork[CachedTile] = SharedWork()
         self._asked: OrderedDict[tuple[str, bytes, int], TileAsk] = OrderedDict()
 
     def remember(self, path: str, query: bytes, ask: TileAsk) -> None:
@@ -105,29 +108,32 @@ class TileService:
             self._keeper.count("hits")
         return found
 
-    async def answer(self, access: Access, ask: TileAsk) -> CachedTile:
+    async def answer(self, access: Access, ask: TileAsk, client: str = "") -> CachedTile:
         """One tile.
+
+        Args:
+            client: For whom, as far as turns are concerned.
 
         Raises:
             InvalidParameter: the instant of recorded time is ahead of the clock.
             NotYetSettled: a publication under way may lie before it.
+            ServiceBusy: too many tiles are being waited for, or too many by the client.
         """
         await refuse_unsettled_belief(self._database, access, ask.layers, ask.as_recorded)
         cache = self._keeper.cache
         if cache is None:
-            return await self._rendered(access, ask)
+            return await self._rendered(access, ask, client)
         times = await self._times_of(cache, ask)
         key = self._key(cache, ask, times)
         found = self._get(cache, key, times)
         if found is not None:
             self._keeper.count("hits")
             return found
-        return await self._made_once(access, ask, key, times, cache.last_change)
+        return await self._made_once(access, ask, key, times, cache.last_change, client)
 
     async def settled(self) -> None:
         """Wait until what was rendered is stored."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._making.settled()
 
     async def _times_of(self, cache: TileCache, ask: TileAsk) -> KeyTimes:
         time_ = ask.queries[0].time
@@ -160,7 +166,13 @@ class TileService:
         return found
 
     async def _made_once(
-        self, access: Access, ask: TileAsk, key: TileKey, times: KeyTimes, change_no: int
+        self,
+        access: Access,
+        ask: TileAsk,
+        key: TileKey,
+        times: KeyTimes,
+        change_no: int,
+        client: str,
     ) -> CachedTile:
         """The tile, which is rendered only once however many ask for it meanwhile.
 
@@ -169,17 +181,12 @@ class TileService:
                 those who ask after it.
         """
         name = (key.packed(), change_no)
-        making = self._making.get(name)
-        if making is None:
-            self._keeper.count("misses")
-            making = self._making[name] = asyncio.get_running_loop().create_future()
-            task = asyncio.create_task(self._make(access, ask, key, times, making))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-            task.add_done_callback(lambda _: self._making.pop(name))
-        else:
-            self._keeper.count("coalesced")
-        return await asyncio.shield(making)
+        self._keeper.count("coalesced" if self._making.is_under_way(name) else "misses")
+
+        async def make(result: asyncio.Future[CachedTile]) -> None:
+            await self._make(access, ask, key, times, client, result)
+
+        return await self._making.result(name, make)
 
     async def _make(
         self,
@@ -187,30 +194,23 @@ class TileService:
         ask: TileAsk,
         key: TileKey,
         times: KeyTimes,
-        making: asyncio.Future[CachedTile],
+        client: str,
+        result: asyncio.Future[CachedTile],
     ) -> None:
-        packed = key.packed()
         locks = self._keeper.locks
-        is_ours = False
+        found, is_ours = await self._others_tile(key, times)
         try:
-            found, is_ours = await self._others_tile(key, times)
-            if found is None:
-                found, seen = await self._render(access, ask, times)
-                making.set_result(found)
-                cache = self._keeper.cache
-                if cache is not None and seen is not None:
-                    await asyncio.to_thread(cache.store, key, found, seen)
-            else:
-                making.set_result(found)
-        except BaseException as error:
-            if not making.done():
-                making.set_exception(error)
-                making.exception()  # whoever waits gets it; if nobody does, nobody need know
-            if not isinstance(error, Exception):
-                raise
+            if found is not None:
+                result.set_result(found)
+                return
+            tile, seen = await self._render(access, ask, times, client)
+            result.set_result(tile)
+            cache = self._keeper.cache
+            if cache is not None and seen is not None:
+                await asyncio.to_thread(cache.store, key, tile, seen)
         finally:
             if is_ours and locks is not None:
-                locks.give_back(packed)
+                locks.give_back(key.packed())
 
     async def _others_tile(self, key: TileKey, times: KeyTimes) -> tuple[CachedTile | None, bool]:
         """The tile as another worker makes it, or else whether this one has the lock to do so."""
@@ -228,7 +228,7 @@ class TileService:
         return found, locks is not None
 
     async def _render(
-        self, access: Access, ask: TileAsk, times: KeyTimes
+        self, access: Access, ask: TileAsk, times: KeyTimes, client: str
     ) -> tuple[CachedTile, Seen | None]:
         """The tile, and what may be known of it when it is stored; None if it cannot be."""
         began_at = time.time()
@@ -238,29 +238,34 @@ class TileService:
         cache = self._keeper.cache
         change_no = cache.last_change if cache is not None else 0
         if len(ask.queries) == 1:
-            part = await self._render_layer(access, ask.queries[0], ask.address)
+            part = await self._render_layer(access, ask.queries[0], ask.address, client)
             seen = Seen(change_no, (part.snapshot,), False, began_at, times.instants)
             tile = await self._tile_of(part.content, part.left_out, times)
             # A layer that has nothing to say at a zoom was not read.
             return tile, seen if part.snapshot else None
         # Each part is made, and cached, as a tile of its own.
         singles = [TileAsk((query,), ask.address, ask.is_now) for query in ask.queries]
-        parts = [await self.answer(access, single) for single in singles]
+        parts = [await self.answer(access, single, client) for single in singles]
         content = b"".join([part.content for part in parts])
         times = times.until(min(part.expires_at for part in parts))
         tile = await self._tile_of(content, sum(part.left_out for part in parts), times)
         return tile, Seen(change_no, (), True, began_at, times.instants)
 
-    async def _rendered(self, access: Access, ask: TileAsk) -> CachedTile:
+    async def _rendered(self, access: Access, ask: TileAsk, client: str) -> CachedTile:
         """The tile without any cache."""
-        parts = [await self._render_layer(access, query, ask.address) for query in ask.queries]
+        parts = [
+            await self._render_layer(access, query, ask.address, client) for query in ask.queries
+        ]
         content = b"".join(part.content for part in parts)
         return await self._tile_of(content, sum(part.left_out for part in parts), KeyTimes())
 
     async def _render_layer(
-        self, access: Access, query: TileQuery, address: TileAddress
+        self, access: Access, query: TileQuery, address: TileAddress, client: str
     ) -> RenderedLayer:
-        async with self._database.readers(access).connection() as connection:
+        async with (
+            self._queue.turn(client),
+            self._database.readers(access).connection() as connection,
+        ):
             began = time.perf_counter()
             rendered = await render_layer(connection, query, address, self._options)
             self._keeper.note_render(time.perf_counter() - began, query, address)

@@ -12,6 +12,7 @@ from geoservice.api.parameters import CallerAccess, PathNumber
 from geoservice.api.quick import QuickRoute, no_parameters
 from geoservice.api.tile_queries import AskedTiles, RequestedTiles, asked_tiles, named_layers
 from geoservice.auth import get_access
+from geoservice.shared_work import while_connected
 from geoservice.theme_watch import know_layers
 from geoservice.tile_answer import tile_answer
 from geoservice.tile_service import TileAsk, TileService
@@ -21,6 +22,9 @@ from tiles.generalised import read_base_zooms
 from tiles.grids import WEB_MERCATOR, Grid, get_grid
 from tiles.matrix import TileAddress
 from tiles.tilejson import tilejson
+
+CLIENT_GONE = 499
+"""For the log only, as nginx has it: there is nobody to answer to."""
 
 router = APIRouter(tags=["Tiles"])
 
@@ -69,7 +73,10 @@ async def tile_response(
     """The answer to a request of a tile, whatever its path."""
     service: TileService = request.app.state.tiles
     ask = TileAsk(asked.queries, address, is_now=asked.is_now)
-    tile = await service.answer(access, ask)
+    answering = service.answer(access, ask, client_of(request, access))
+    tile = await while_connected(request.receive, answering)
+    if tile is None:
+        return Response(status_code=CLIENT_GONE)
     service.remember(request.scope["path"], request.scope["query_string"], ask)
     answer = tile_answer(
         tile,
@@ -80,6 +87,13 @@ async def tile_response(
     response = Response(answer.body, answer.status)
     response.raw_headers = answer.headers
     return response
+
+
+def client_of(request: Request, access: Access) -> str:
+    """Who asks, as far as turns are concerned: a key, or else an address."""
+    if access.credential is not None:
+        return f"key {access.credential}"
+    return request.client.host if request.client else ""
 
 
 quick_routes = (

@@ -32,7 +32,7 @@ async def opened_tiles(settings: Settings, *, uses_cache: bool) -> AsyncIterator
     options = TileOptions(settings.tiles.extent, settings.tiles.buffer)
     folder = CacheFolder(settings.tile_cache_folder, settings.tiles.cache_bytes)
     keeper = CacheKeeper(database, folder if uses_cache else None)
-    service = TileService(database, keeper, options, settings.tiles.gzip_level)
+    service = TileService(database, keeper, settings.tiles)
     try:
         async with keeper.running():
             yield OpenedTiles(database, service, options)

@@ -1,0 +1,91 @@
+"""Work that several requests wait for: done once, and broken off when nobody waits any more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable
+from contextlib import suppress
+from typing import Generic, TypeVar
+
+from starlette.types import Receive
+
+_R = TypeVar("_R")
+
+
+class SharedWork(Generic[_R]):
+    """What is under way, by the names of what is made."""
+
+    def __init__(self) -> None:
+        self._making: dict[Hashable, _Making[_R]] = {}
+
+    def is_under_way(self, name: Hashable) -> bool:
+        """Whether somebody makes something already."""
+        return name in self._making
+
+    async def result(
+        self, name: Hashable, make: Callable[[asyncio.Future[_R]], Awaitable[None]]
+    ) -> _R:
+        """What is made under a name, by whoever began it.
+
+        Args:
+            make: Sets the result of the future that it is given, and may go on after that. It is
+                cancelled when nobody waits for the result any more.
+        """
+        making = self._making.get(name)
+        if making is None:
+            making = self._making[name] = _Making(make)
+            making.task.add_done_callback(lambda _: self._making.pop(name, None))
+        return await making.wait()
+
+    async def settled(self) -> None:
+        """Wait until nothing is under way."""
+        while self._making:
+            await asyncio.wait([one.task for one in self._making.values()])
+
+
+class _Making(Generic[_R]):
+    def __init__(self, make: Callable[[asyncio.Future[_R]], Awaitable[None]]) -> None:
+        self.future: asyncio.Future[_R] = asyncio.get_running_loop().create_future()
+        self.task = asyncio.create_task(self._run(make))
+        self._waiters = 0
+
+    async def wait(self) -> _R:
+        self._waiters += 1
+        try:
+            return await asyncio.shield(self.future)
+        finally:
+            self._waiters -= 1
+            if not self._waiters and not self.future.done():
+                self.task.cancel()
+
+    async def _run(self, make: Callable[[asyncio.Future[_R]], Awaitable[None]]) -> None:
+        try:
+            await make(self.future)
+        except BaseException as error:
+            if not self.future.done():
+                self.future.set_exception(error)
+                self.future.exception()  # whoever waits gets it; if nobody does, nobody need know
+            if not isinstance(error, Exception):
+                raise
+
+
+async def while_connected(receive: Receive, work: Awaitable[_R]) -> _R | None:
+    """What comes of work for a request without a body; None if the client goes before that."""
+    working = asyncio.ensure_future(work)
+    gone = asyncio.create_task(_gone(receive))
+    try:
+        await asyncio.wait((working, gone), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        return None
+    finally:
+        for task in (working, gone):
+            if not task.done():
+                task.cancel()
+                with suppress(asyncio.CancelledError, Exception):
+                    await task
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
