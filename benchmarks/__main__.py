@@ -19,6 +19,7 @@ import subject_load
 import subject_memory
 import subject_nearest
 import subject_overviews
+import subject_raster
 import subject_tiles
 from benchmark_city import BenchmarkCity, benchmark_city, default_folder
 from machine_facts import machine_facts, server_facts
@@ -36,6 +37,7 @@ class Subject(StrEnum):
     HISTORY = "history"
     NEAREST = "nearest"
     OVERVIEWS = "overviews"
+    RASTER = "raster"
 
 
 _RUN = {
@@ -46,6 +48,7 @@ _RUN = {
     Subject.HISTORY: subject_history.run,
     Subject.NEAREST: subject_nearest.run,
     Subject.OVERVIEWS: subject_overviews.run,
+    Subject.RASTER: subject_raster.run,
 }
 
 
