@@ -13,6 +13,7 @@ CODE := geoservice layers loaders tiles tests
 WORKERS ?= 2
 SCALE ?= 1
 MINUTES ?= 10
+SECONDS ?= 600
 
 .PHONY: help
 help: ## print the targets
@@ -49,6 +50,11 @@ format: install ## put the code into its one format, and fix what can be fixed
 bench: ## run the benchmarks (SCALE=1)
 	@scripts/setup run test web bench
 	python -P benchmarks --scale $(SCALE)
+
+.PHONY: soak
+soak: ## load a service with tiles, edits and dying workers (SECONDS=600)
+	@scripts/setup run test web bench
+	python -P benchmarks/soak.py --seconds $(SECONDS)
 
 .PHONY: fuzz
 fuzz: install ## feed damaged files to the readers (MINUTES=10, SEED=)

@@ -155,11 +155,11 @@ class _MemoryWatch:
 
     def _watch(self) -> None:
         while not self._ended.wait(SAMPLE_EVERY_S):
-            held = sum(_resident_bytes(pid) for pid in _family(self._pid))
+            held = sum(resident_bytes(pid) for pid in family(self._pid))
             self.peak_bytes = max(self.peak_bytes, held)
 
 
-def _family(pid: int) -> Iterator[int]:
+def family(pid: int) -> Iterator[int]:
     """A process and its descendants, as far as they still live."""
     yield pid
     try:
@@ -168,10 +168,11 @@ def _family(pid: int) -> Iterator[int]:
     except OSError:
         return
     for child in {int(one) for listed in children for one in listed}:
-        yield from _family(child)
+        yield from family(child)
 
 
-def _resident_bytes(pid: int) -> int:
+def resident_bytes(pid: int) -> int:
+    """The memory that a process holds; 0 if it is gone."""
     try:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES
     except (OSError, IndexError):

@@ -24,8 +24,8 @@ _NO_LIMIT = 10_000_000
 
 
 @contextmanager
-def our_service(city: BenchmarkCity, *, caches: bool = False) -> Iterator[str]:
-    """``geoservice serve`` with one worker; gives its address.
+def our_service(city: BenchmarkCity, *, caches: bool = False, workers: int = 1) -> Iterator[str]:
+    """``geoservice serve``; gives its address.
 
     Args:
         caches: Whether it keeps tiles.
@@ -34,12 +34,12 @@ def our_service(city: BenchmarkCity, *, caches: bool = False) -> Iterator[str]:
     environment = city.environment(
         GEOSERVICE_HTTP__HOST=_HOST,
         GEOSERVICE_HTTP__PORT=str(port),
-        GEOSERVICE_HTTP__WORKERS="1",
+        GEOSERVICE_HTTP__WORKERS=str(workers),
         GEOSERVICE_DATABASE__POOL_SIZE=str(CONNECTIONS),
         GEOSERVICE_TILES__CACHE_BYTES=str(_CACHE_BYTES if caches else 0),
         GEOSERVICE_LOG__LEVEL="WARNING",
     )
-    command = [sys.executable, "-P", "-m", "geoservice", "serve"]
+    command = [*service_command(), "serve"]
     url = f"http://{_HOST}:{port}"
     log = city.folder / "geoservice.log"
     with running(command, environment=environment, log=log, ready_url=f"{url}/readyz"):
@@ -76,6 +76,11 @@ def tipg_server(city: BenchmarkCity) -> Iterator[str]:
         command, environment=environment, log=city.folder / "tipg.log", ready_url=f"{url}/healthz"
     ):
         yield url
+
+
+def service_command() -> list[str]:
+    """How ``geoservice`` is run."""
+    return [sys.executable, "-P", "-m", "geoservice"]
 
 
 def _url_for_asyncpg(city: BenchmarkCity) -> str:
