@@ -17,6 +17,7 @@ class SharedWork(Generic[_R]):
 
     def __init__(self) -> None:
         self._making: dict[Hashable, _Making[_R]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def is_under_way(self, name: Hashable) -> bool:
         """Whether somebody makes something already."""
@@ -34,13 +35,29 @@ class SharedWork(Generic[_R]):
         making = self._making.get(name)
         if making is None:
             making = self._making[name] = _Making(make)
-            making.task.add_done_callback(lambda _: self._making.pop(name, None))
-        return await making.wait()
+            self._tasks.add(making.task)
+            making.task.add_done_callback(lambda task: self._ended(name, task))
+        try:
+            return await making.wait()
+        finally:
+            if making.is_abandoned():
+                # Breaking off takes a while: whoever asks meanwhile must not be broken off too.
+                self._forget(name, making.task)
+                making.task.cancel()
 
     async def settled(self) -> None:
-        """Wait until nothing is under way."""
-        while self._making:
-            await asyncio.wait([one.task for one in self._making.values()])
+        """Wait until nothing is under way, nor being broken off."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _ended(self, name: Hashable, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._forget(name, task)
+
+    def _forget(self, name: Hashable, task: asyncio.Task[None]) -> None:
+        making = self._making.get(name)
+        if making is not None and making.task is task:
+            del self._making[name]
 
 
 class _Making(Generic[_R]):
@@ -55,8 +72,10 @@ class _Making(Generic[_R]):
             return await asyncio.shield(self.future)
         finally:
             self._waiters -= 1
-            if not self._waiters and not self.future.done():
-                self.task.cancel()
+
+    def is_abandoned(self) -> bool:
+        """Whether all who waited have gone before there was a result."""
+        return not self._waiters and not self.future.done()
 
     async def _run(self, make: Callable[[asyncio.Future[_R]], Awaitable[None]]) -> None:
         try:

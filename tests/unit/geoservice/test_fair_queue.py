@@ -116,6 +116,28 @@ def test_work_that_nobody_waits_for_is_broken_off() -> None:
     assert ["broken off"] == ends
 
 
+def test_who_asks_while_work_is_broken_off_gets_it_made_anew() -> None:
+    async def make(result: asyncio.Future[str]) -> None:
+        try:
+            await asyncio.sleep(0.02)
+            result.set_result("done")
+        except asyncio.CancelledError:
+            await asyncio.sleep(0.02)  # as a database takes a while to break a statement off
+            raise
+
+    async def run() -> str:
+        shared: SharedWork[str] = SharedWork()
+        gone = asyncio.create_task(shared.result("tile", make))
+        await asyncio.sleep(0.005)
+        gone.cancel()
+        await asyncio.sleep(0.005)
+        found = await shared.result("tile", make)
+        await shared.settled()
+        return found
+
+    assert "done" == asyncio.run(asyncio.wait_for(run(), 5))
+
+
 def test_a_failure_reaches_all_who_wait() -> None:
     async def make(_: asyncio.Future[str]) -> None:
         message = "no"
