@@ -54,7 +54,7 @@ bench: ## run the benchmarks (SCALE=1)
 .PHONY: soak
 soak: ## load a service with tiles, edits and dying workers (SECONDS=600)
 	@scripts/setup run test web bench
-	python -P benchmarks/soak.py --seconds $(SECONDS)
+	PYTHONPATH=$(CURDIR)/benchmarks python -P benchmarks/soak.py --seconds $(SECONDS)
 
 .PHONY: fuzz
 fuzz: install ## feed damaged files to the readers (MINUTES=10, SEED=)

@@ -1,6 +1,6 @@
 """The soak: full load with edits and worker deaths, then every tile held against a fresh rendering.
 
-``python -P benchmarks/soak.py --seconds 600``. Ends with code 1 if an answer was an error other
+``make soak SECONDS=600``. Ends with code 1 if an answer was an error other
 than a declared 503, or if a tile differs from what a service without a cache renders.
 """
 

@@ -98,8 +98,11 @@ def test_tiles_come_from_a_prepared_statement_with_one_plan(city: City) -> None:
             )
             return await found.fetchall()
 
-    # The server plans for the parameters five times, then once for all.
-    assert [(5, 5)] == asyncio.run(plans())
+    [(custom, generic)] = asyncio.run(plans())
+    # The server plans for the parameters five times, then once for all. The first tile may be read
+    # twice, as the base zoom was that of another city.
+    assert 5 == custom
+    assert generic in (5, 6)
 
 
 def test_a_composite_holds_its_layers_in_order(client: TestClient) -> None:
