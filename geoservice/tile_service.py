@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
+from weakref import WeakValueDictionary
 
 from geoservice import __version__
 from geoservice.api.parameters import refuse_unsettled_belief
 from geoservice.db import Database
-from geoservice.fair_queue import FairQueue
+from geoservice.fair_queue import FairQueue, Party
 from geoservice.settings import TileSettings
 from geoservice.shared_work import SharedWork
 from geoservice.tile_cache.keeper import CacheKeeper
@@ -80,6 +81,8 @@ class TileService:
             settings.max_renders, settings.max_waiting, settings.max_waiting_per_client
         )
         self._making: SharedWork[CachedTile] = SharedWork()
+        # For whom each is made, as long as it is.
+        self._parties: WeakValueDictionary[tuple[bytes, int], Party] = WeakValueDictionary()
         self._asked: OrderedDict[tuple[str, bytes, int], TileAsk] = OrderedDict()
 
     def remember(self, path: str, query: bytes, ask: TileAsk) -> None:
@@ -119,17 +122,20 @@ class TileService:
             NotYetSettled: a publication under way may lie before it.
             ServiceBusy: too many tiles are being waited for, or too many by the client.
         """
+        return await self._answer(access, ask, Party(client))
+
+    async def _answer(self, access: Access, ask: TileAsk, party: Party) -> CachedTile:
         await refuse_unsettled_belief(self._database, access, ask.layers, ask.as_recorded)
         cache = self._keeper.cache
         if cache is None:
-            return await self._rendered(access, ask, client)
+            return await self._rendered(access, ask, party)
         times = await self._times_of(cache, ask)
         key = self._key(cache, ask, times)
         found = self._get(cache, key, times)
         if found is not None:
             self._keeper.count("hits")
             return found
-        return await self._made_once(access, ask, key, times, cache.last_change, client)
+        return await self._made_once(access, ask, key, times, cache.last_change, party)
 
     async def settled(self) -> None:
         """Wait until what was rendered is stored."""
@@ -172,7 +178,7 @@ class TileService:
         key: TileKey,
         times: KeyTimes,
         change_no: int,
-        client: str,
+        party: Party,
     ) -> CachedTile:
         """The tile, which is rendered only once however many ask for it meanwhile.
 
@@ -181,12 +187,25 @@ class TileService:
                 those who ask after it.
         """
         name = (key.packed(), change_no)
-        self._keeper.count("coalesced" if self._making.is_under_way(name) else "misses")
+        self._join(name, party)
 
         async def make(result: asyncio.Future[CachedTile]) -> None:
-            await self._make(access, ask, key, times, client, result)
+            await self._make(access, ask, key, times, party, result)
 
         return await self._making.result(name, make)
+
+    def _join(self, name: tuple[bytes, int], party: Party) -> None:
+        """Let those who make a tile do so for a party too, or the party make it."""
+        if not self._making.is_under_way(name):
+            self._keeper.count("misses")
+            self._parties[name] = party
+            return
+        self._keeper.count("coalesced")
+        made_for = self._parties.get(name)
+        if made_for is not None:
+            # What a busy client asked for comes in the turn of another one, if that is sooner.
+            for client in party.clients:
+                self._queue.join(made_for, client)
 
     async def _make(
         self,
@@ -194,7 +213,7 @@ class TileService:
         ask: TileAsk,
         key: TileKey,
         times: KeyTimes,
-        client: str,
+        party: Party,
         result: asyncio.Future[CachedTile],
     ) -> None:
         locks = self._keeper.locks
@@ -203,7 +222,7 @@ class TileService:
             if found is not None:
                 result.set_result(found)
                 return
-            tile, seen = await self._render(access, ask, times, client)
+            tile, seen = await self._render(access, ask, times, party)
             result.set_result(tile)
             cache = self._keeper.cache
             if cache is not None and seen is not None:
@@ -228,7 +247,7 @@ class TileService:
         return found, locks is not None
 
     async def _render(
-        self, access: Access, ask: TileAsk, times: KeyTimes, client: str
+        self, access: Access, ask: TileAsk, times: KeyTimes, party: Party
     ) -> tuple[CachedTile, Seen | None]:
         """The tile, and what may be known of it when it is stored; None if it cannot be."""
         began_at = time.time()
@@ -238,32 +257,32 @@ class TileService:
         cache = self._keeper.cache
         change_no = cache.last_change if cache is not None else 0
         if len(ask.queries) == 1:
-            part = await self._render_layer(access, ask.queries[0], ask.address, client)
+            part = await self._render_layer(access, ask.queries[0], ask.address, party)
             seen = Seen(change_no, (part.snapshot,), False, began_at, times.instants)
             tile = await self._tile_of(part.content, part.left_out, times)
             # A layer that has nothing to say at a zoom was not read.
             return tile, seen if part.snapshot else None
         # Each part is made, and cached, as a tile of its own.
         singles = [TileAsk((query,), ask.address, ask.is_now) for query in ask.queries]
-        parts = [await self.answer(access, single, client) for single in singles]
+        parts = [await self._answer(access, single, party) for single in singles]
         content = b"".join([part.content for part in parts])
         times = times.until(min(part.expires_at for part in parts))
         tile = await self._tile_of(content, sum(part.left_out for part in parts), times)
         return tile, Seen(change_no, (), True, began_at, times.instants)
 
-    async def _rendered(self, access: Access, ask: TileAsk, client: str) -> CachedTile:
+    async def _rendered(self, access: Access, ask: TileAsk, party: Party) -> CachedTile:
         """The tile without any cache."""
         parts = [
-            await self._render_layer(access, query, ask.address, client) for query in ask.queries
+            await self._render_layer(access, query, ask.address, party) for query in ask.queries
         ]
         content = b"".join(part.content for part in parts)
         return await self._tile_of(content, sum(part.left_out for part in parts), KeyTimes())
 
     async def _render_layer(
-        self, access: Access, query: TileQuery, address: TileAddress, client: str
+        self, access: Access, query: TileQuery, address: TileAddress, party: Party
     ) -> RenderedLayer:
         async with (
-            self._queue.turn(client),
+            self._queue.turn(party),
             self._database.readers(access).connection() as connection,
         ):
             began = time.perf_counter()

@@ -17,10 +17,10 @@ from starlette.responses import Response
 from geoservice.api.answers import base_url, cache_control
 from geoservice.api.ows import XML, KeyValues, reporting
 from geoservice.api.raster_tiles import last_zoom, tile_response
+from geoservice.api.tile_queries import AskedTiles
+from geoservice.api.tiles import tile_response as vector_tile_response
 from geoservice.auth import get_access
 from geoservice.raster_service import RasterService, time_asked
-from geoservice.tile_answer import tile_answer
-from geoservice.tile_service import TileAsk, TileService
 from layers.access import Access
 from layers.base import Layer, Title
 from layers.errors import (
@@ -212,17 +212,8 @@ async def _vector_tile(
     layer = get_layer(wanted.layer, access.level)
     _extension(wanted, _VECTOR_FORMATS)
     query = TileQuery(layer, access.level, TileTime(time or datetime.now(UTC)))
-    service: TileService = request.app.state.tiles
-    tile = await service.answer(access, TileAsk((query,), address, is_now=time is None))
-    answer = tile_answer(
-        tile,
-        access,
-        accept_encoding=request.headers.get("accept-encoding", ""),
-        if_none_match=",".join(request.headers.getlist("if-none-match")),
-    )
-    response = Response(answer.body, answer.status)
-    response.raw_headers = answer.headers
-    return response
+    asked = AskedTiles((query,), is_now=time is None)
+    return await vector_tile_response(request, access, asked, address)
 
 
 def _extension(wanted: _WantedTile, formats: Mapping[str, str]) -> str:

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from geoservice.fair_queue import FairQueue
+from geoservice.fair_queue import FairQueue, Party
 from geoservice.shared_work import SharedWork, while_connected
 from layers.errors import ServiceBusy
 
@@ -16,7 +16,7 @@ def test_a_hungry_client_does_not_starve_another() -> None:
     order: list[str] = []
 
     async def work(queue: FairQueue, client: str) -> None:
-        async with queue.turn(client):
+        async with queue.turn(Party(client)):
             order.append(client)
             await asyncio.sleep(0)
 
@@ -32,6 +32,27 @@ def test_a_hungry_client_does_not_starve_another() -> None:
     assert last < 15
 
 
+def test_work_takes_the_first_turn_of_any_client_that_joins_it() -> None:
+    order: list[int] = []
+
+    async def work(queue: FairQueue, number: int, party: Party) -> None:
+        async with queue.turn(party):
+            order.append(number)
+            await asyncio.sleep(0)
+
+    async def run() -> None:
+        queue = FairQueue(running=2, waiting=1000, waiting_per_client=500)
+        parties = [Party("hungry") for _ in range(200)]
+        works = [asyncio.create_task(work(queue, *one)) for one in enumerate(parties)]
+        await asyncio.sleep(0)
+        queue.join(parties[150], "modest")
+        await asyncio.gather(*works)
+
+    asyncio.run(run())
+    assert order.index(150) < 15
+    assert list(range(200)) == sorted(order)
+
+
 def test_past_its_bounds_a_queue_refuses() -> None:
     async def run() -> list[str]:
         queue = FairQueue(running=1, waiting=3, waiting_per_client=2)
@@ -39,7 +60,7 @@ def test_past_its_bounds_a_queue_refuses() -> None:
 
         async def work(client: str) -> None:
             try:
-                async with queue.turn(client):
+                async with queue.turn(Party(client)):
                     await asyncio.sleep(0.01)
             except ServiceBusy:
                 refused.append(client)
@@ -55,19 +76,21 @@ def test_past_its_bounds_a_queue_refuses() -> None:
 def test_no_turn_is_lost_however_waiters_give_up(seed: int) -> None:
     random = Random(seed)
 
-    async def work(queue: FairQueue, client: str) -> None:
-        async with queue.turn(client):
+    async def work(queue: FairQueue, party: Party) -> None:
+        async with queue.turn(party):
             await asyncio.sleep(random.random() / 1000)
 
     async def run() -> None:
         queue = FairQueue(running=3, waiting=1000, waiting_per_client=1000)
-        tasks = [asyncio.create_task(work(queue, random.choice("abc"))) for _ in range(150)]
+        parties = [Party(random.choice("abc")) for _ in range(150)]
+        tasks = [asyncio.create_task(work(queue, party)) for party in parties]
         for task in random.sample(tasks, 70):
             await asyncio.sleep(random.random() / 2000)
+            queue.join(random.choice(parties), random.choice("abcd"))
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         # All turns are free again: as many as may work do so at once.
-        async with queue.turn("x"), queue.turn("y"), queue.turn("z"):
+        async with queue.turn(Party("x")), queue.turn(Party("y")), queue.turn(Party("z")):
             pass
 
     asyncio.run(asyncio.wait_for(run(), 20))
