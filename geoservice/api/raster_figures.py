@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+import re
 from typing import Annotated, Any
 
 import numpy as np
@@ -86,7 +88,7 @@ async def raster_statistics(  # one for each parameter
     source = service.source(row)
     numbers = _bands(source, bands)
     wanted = _percentiles(percentiles)
-    areas = _areas(body)
+    areas = await asyncio.to_thread(_areas, body)
     results = [
         (area, await service.run(
             zonal, source, area, bands=numbers, percentiles=wanted, with_classes=classes
@@ -144,7 +146,7 @@ def _bands(source: RasterSource, said: str | None) -> tuple[int, ...]:
 
 def _percentiles(text: str) -> list[int]:
     parts = text.split(",")
-    if not all(p.isascii() and p.isdigit() and int(p[:4]) <= 100 for p in parts) or len(parts) > 9:
+    if not all(re.fullmatch("[0-9]{1,2}|100", p) for p in parts) or len(parts) > 9:
         raise InvalidParameter("percentiles", text, "needs at most 9 whole numbers from 0 to 100")
     return sorted({int(part) for part in parts})
 

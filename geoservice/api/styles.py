@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 from typing import Annotated
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Query, Request
 from sqlalchemy import Connection
@@ -73,6 +73,8 @@ async def style(  # what a style may ask for, and what it is made from
         attribution=city.attribution,
     )
     base = base_url(request)
+    time = time_parameters(at, as_recorded)
+    asked = urlencode({"encoding": "terrain-rgb", **time}, safe=":")
     async with database.read(access) as connection:
         terrain = await connection.run_sync(_terrain, at or datetime.now(UTC))
     async with database.readers(access).connection() as reader:
@@ -81,9 +83,9 @@ async def style(  # what a style may ask for, and what it is made from
         name=name,
         look=_look_of(name),
         base_url=base,
-        time=time_parameters(at, as_recorded),
+        time=time,
         names_glyphs=glyphs,
-        terrain=terrain and f"{base}/rasters/{quote(terrain)}/tiles.json?encoding=terrain-rgb",
+        terrain=terrain and f"{base}/rasters/{quote(terrain)}/tiles.json?{asked}",
         base_zooms=base_zooms,
     )
     return json_response(

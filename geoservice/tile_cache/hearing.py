@@ -83,8 +83,17 @@ class Hearing:
         async for _ in self._connection.notifies(timeout=timeout_s, stop_after=1):
             pass
 
-    async def catch_up(self, cache: TileCache) -> int:
-        """Apply what was not heard of yet, and take a lease; how many tiles were purged."""
+    async def catch_up(self, cache: TileCache, *, has_lease: bool) -> int:
+        """Apply what was not heard of yet, and renew the lease; how many tiles were purged.
+
+        Args:
+            has_lease: Whether there is one that has not ended. Nobody waits for who has none, so
+                what is done between hearing and the first lease must be heard of once more.
+        """
+        purged = await self._hear(cache)
+        return purged if has_lease else purged + await self._hear(cache)
+
+    async def _hear(self, cache: TileCache) -> int:
         while True:
             purged, reached = await self._apply(cache)
             if purged is not None:

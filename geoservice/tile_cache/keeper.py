@@ -53,6 +53,7 @@ class CacheKeeper:
         self._slow: list[SlowRender] = []
         self._connection: psycopg.AsyncConnection[tuple[Any, ...]] | None = None
         self._hearing: Hearing | None = None
+        self._refreshing: asyncio.Task[None]
 
     @property
     def cache(self) -> TileCache | None:
@@ -83,9 +84,9 @@ class CacheKeeper:
         if self._folder is None:
             yield self
             return
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LEASE_S):
-                await self.refresh()
+        self._refreshing = asyncio.create_task(self.refresh())
+        # A service starts without its cache rather than late.
+        await asyncio.wait([self._refreshing], timeout=LEASE_S)
         task = asyncio.create_task(self._run())
         try:
             yield self
@@ -93,6 +94,8 @@ class CacheKeeper:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+            # What is being written is written before the cache is closed.
+            await asyncio.wait([self._refreshing], timeout=LEASE_S)
             await self.close()
 
     async def refresh(self) -> None:
@@ -103,10 +106,15 @@ class CacheKeeper:
             asked_at = time.monotonic()
             hearing = await self._heard_on()
             cache = await self._opened(hearing, self._folder)
-            purged = await hearing.catch_up(cache)
-        except _FAILURES as error:
+            has_lease = asked_at < self._trusted_until
+            purged = await hearing.catch_up(cache, has_lease=has_lease)
+        except Exception as error:
+            # Whatever it is, it must not end the task: without a lease the database answers.
             self._trusted_until = float("-inf")
-            log.warning("cache of tiles not kept", error=type(error).__name__)
+            is_known = isinstance(error, _FAILURES)
+            log.warning(
+                "cache of tiles not kept", error=type(error).__name__, exc_info=not is_known
+            )
             await self._disconnect()
             return
         self._trusted_until = asked_at + LEASE_S
@@ -129,6 +137,7 @@ class CacheKeeper:
 
     async def _run(self) -> None:
         while True:
+            await asyncio.wait([self._refreshing])
             try:
                 if self._hearing is None:
                     await asyncio.sleep(EVERY_S)
@@ -136,7 +145,7 @@ class CacheKeeper:
                     await self._hearing.wait(EVERY_S)
             except _FAILURES:
                 await self._disconnect()
-            await self.refresh()
+            self._refreshing = asyncio.create_task(self.refresh())
 
     async def _heard_on(self) -> Hearing:
         if self._hearing is None:
@@ -149,8 +158,9 @@ class CacheKeeper:
     async def _opened(self, hearing: Hearing, folder: CacheFolder) -> TileCache:
         if self._cache is None:
             identity = await hearing.identity()
-            self._cache = await asyncio.to_thread(TileCache, folder, identity)
+            cache = await asyncio.to_thread(TileCache, folder, identity)
             self._locks = TileLocks(folder.path / "locks")
+            self._cache = cache
         return self._cache
 
     async def _disconnect(self) -> None:

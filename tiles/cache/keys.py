@@ -13,8 +13,9 @@ from struct import Struct
 
 from tiles.grids import GRIDS, Grid
 
-NOW = 0
-"""``at`` of a tile of the present, which is right until its layers change by themselves."""
+NOW = -(2**63)
+"""``at`` of a tile of the present, which is right until its layers change by themselves. No instant
+is that early; 0 is the beginning of 1970, a date that many files have."""
 
 BELIEVED_NOW = 0
 """``recorded`` of a tile of what is believed now."""

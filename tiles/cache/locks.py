@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections import Counter
 from hashlib import blake2b
 from pathlib import Path
 
@@ -23,6 +24,7 @@ class TileLocks:
     """
 
     def __init__(self, file: Path) -> None:
+        self._held: Counter[int] = Counter()
         self._descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def close(self) -> None:
@@ -31,15 +33,21 @@ class TileLocks:
 
     def take(self, key: bytes) -> bool:
         """Take the lock of a key if no other process has it."""
+        place = _place(key)
         try:
-            fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _place(key))
+            fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
         except OSError:
             return False
+        self._held[place] += 1
         return True
 
     def give_back(self, key: bytes) -> None:
         """Give the lock of a key back."""
-        fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, _place(key))
+        place = _place(key)
+        self._held[place] -= 1
+        if not self._held[place]:
+            del self._held[place]
+            fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, place)
 
 
 def _place(key: bytes) -> int:

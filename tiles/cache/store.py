@@ -49,7 +49,7 @@ _CHANGES_PARSED = 1_000
 _MAP_FACTOR = 2
 """LMDB keeps pages of transactions that are still read, so its map is larger than what it holds."""
 
-_FORMAT = 2
+_FORMAT = 3
 """Of keys and tiles; a cache of another one is emptied."""
 
 _LEAST_MAP_BYTES = 64 << 20

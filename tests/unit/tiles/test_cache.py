@@ -74,6 +74,14 @@ def test_small_tiles_are_not_compressed() -> None:
     assert not tile(b"x" * 50).is_gzipped
 
 
+def test_the_beginning_of_1970_is_not_the_present(cache: TileCache) -> None:
+    number = cache.number_of_set(["roads"], "a", MARGIN)
+    past = TileKey(number, WEB_MERCATOR, 0, 0, 0, 0, at=0)
+    cache.store(past, tile(), seen(cache))
+
+    assert cache.get(TileKey(number, WEB_MERCATOR, 0, 0, 0, 0)) is None
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_a_change_deletes_the_tiles_that_it_touches_and_no_others(
     cache: TileCache, seed: int
