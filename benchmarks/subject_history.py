@@ -214,6 +214,10 @@ def _prepare(city: BenchmarkCity, console: Console, features: int) -> None:
     """Both databases, unless they are there for so many features."""
     made = city.folder / f"history-{features}-{VERSIONS}"
     if made.exists():
+        # They may have been made by an older version.
+        for database in (PLAIN, HISTORY):
+            with city.address(database).connect(Role.OWNER) as connection:
+                migrate(connection)
         return
     first = city.folder / f"{LAYER.name}-{features}.gpkg"
     with city.as_superuser() as connection:
