@@ -182,7 +182,7 @@ class TileSettings(_Section):
 
     extent: int = Field(4096, ge=256, le=8192, description="Units across a tile")
     buffer: int = Field(64, ge=0, le=1024, description="Units beyond the edge of a tile")
-    gzip_level: int = Field(4, ge=1, le=9, description="gzip level of tiles")
+    gzip_level: int = Field(4, ge=1, le=12, description="gzip level of tiles, of libdeflate")
     max_layers: int = Field(16, ge=1, le=64, description="Most layers of a composite tile")
     max_renders: int = Field(
         4, ge=1, le=64, description="Layers of tiles that a worker renders at a time"

@@ -90,19 +90,52 @@ class _Making(Generic[_R]):
 
 async def while_connected(receive: Receive, work: Awaitable[_R]) -> _R | None:
     """What comes of work for a request without a body; None if the client goes before that."""
-    working = asyncio.ensure_future(work)
-    gone = asyncio.create_task(_gone(receive))
+    watch = _Watch(receive)
     try:
-        await asyncio.wait((working, gone), return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
+        return await work
+    except asyncio.CancelledError:
+        if not watch.is_gone:
+            raise
         return None
     finally:
-        for task in (working, gone):
-            if not task.done():
-                task.cancel()
-                with suppress(asyncio.CancelledError, Exception):
-                    await task
+        await watch.end()
+
+
+_WATCHED_AFTER_S = 0.02
+"""Most work ends sooner, and need not pay for being watched."""
+
+
+class _Watch:
+    """Cancels the task that makes it once the client has gone."""
+
+    def __init__(self, receive: Receive) -> None:
+        self.is_gone = False
+        self._receive = receive
+        self._watched = asyncio.current_task()
+        self._watching: asyncio.Task[None] | None = None
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(_WATCHED_AFTER_S, self._begin)
+
+    def _begin(self) -> None:
+        self._watching = asyncio.create_task(_gone(self._receive))
+        self._watching.add_done_callback(self._ended)
+
+    def _ended(self, watching: asyncio.Task[None]) -> None:
+        if self._watched is None or watching.cancelled() or watching.exception():
+            return
+        self.is_gone = True
+        self._watched.cancel()
+
+    async def end(self) -> None:
+        """Watch no longer; a cancellation that came of watching is over with this."""
+        watched, self._watched = self._watched, None
+        if watched is not None and self.is_gone:
+            watched.uncancel()
+        self._timer.cancel()
+        if self._watching is not None and not self._watching.done():
+            self._watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watching
 
 
 async def _gone(receive: Receive) -> None:

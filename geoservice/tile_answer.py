@@ -43,7 +43,7 @@ def tile_answer(
         headers.append((LEFT_OUT_HEADER.lower().encode(), str(tile.left_out).encode()))
     if not tile.body:
         return TileAnswer(204, headers, b"")
-    is_gzipped = tile.is_gzipped and _accepts_gzip(accept_encoding)
+    is_gzipped = tile.is_gzipped and accepts_gzip(accept_encoding)
     etag = f'"{tile.tag.hex()}{"-gzip" if is_gzipped else ""}"'
     headers.append((b"etag", etag.encode()))
     if if_none_match and names_tag(if_none_match, etag):
@@ -64,7 +64,7 @@ def _cache_control(access: Access) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def _accepts_gzip(accept_encoding: str) -> bool:
+def accepts_gzip(accept_encoding: str) -> bool:
     """Whether gzip is acceptable (RFC 9110 12.5.3): named, or a star, with a weight above 0."""
     weights: dict[str, float] = {}
     for part in accept_encoding.split(","):

@@ -111,24 +111,29 @@ class TileService:
             self._keeper.count("hits")
         return found
 
-    async def answer(self, access: Access, ask: TileAsk, client: str = "") -> CachedTile:
+    async def answer(
+        self, access: Access, ask: TileAsk, client: str = "", *, gzip: bool = True
+    ) -> CachedTile:
         """One tile.
 
         Args:
             client: For whom, as far as turns are concerned.
+            gzip: Whether it is to be sent compressed. What is kept is compressed in any case.
 
         Raises:
             InvalidParameter: the instant of recorded time is ahead of the clock.
             NotYetSettled: a publication under way may lie before it.
             ServiceBusy: too many tiles are being waited for, or too many by the client.
         """
-        return await self._answer(access, ask, Party(client))
+        return await self._answer(access, ask, Party(client), gzip=gzip)
 
-    async def _answer(self, access: Access, ask: TileAsk, party: Party) -> CachedTile:
+    async def _answer(
+        self, access: Access, ask: TileAsk, party: Party, *, gzip: bool = True
+    ) -> CachedTile:
         await refuse_unsettled_belief(self._database, access, ask.layers, ask.as_recorded)
         cache = self._keeper.cache
         if cache is None:
-            return await self._rendered(access, ask, party)
+            return await self._rendered(access, ask, party, gzip=gzip)
         times = await self._times_of(cache, ask)
         key = self._key(cache, ask, times)
         found = self._get(cache, key, times)
@@ -270,13 +275,16 @@ class TileService:
         tile = await self._tile_of(content, sum(part.left_out for part in parts), times)
         return tile, Seen(change_no, (), True, began_at, times.instants)
 
-    async def _rendered(self, access: Access, ask: TileAsk, party: Party) -> CachedTile:
+    async def _rendered(
+        self, access: Access, ask: TileAsk, party: Party, *, gzip: bool
+    ) -> CachedTile:
         """The tile without any cache."""
         parts = [
             await self._render_layer(access, query, ask.address, party) for query in ask.queries
         ]
         content = b"".join(part.content for part in parts)
-        return await self._tile_of(content, sum(part.left_out for part in parts), KeyTimes())
+        left_out = sum(part.left_out for part in parts)
+        return await self._tile_of(content, left_out, KeyTimes(), gzip=gzip)
 
     async def _render_layer(
         self, access: Access, query: TileQuery, address: TileAddress, party: Party
@@ -290,18 +298,20 @@ class TileService:
             self._keeper.note_render(time.perf_counter() - began, query, address)
             return rendered
 
-    async def _tile_of(self, content: bytes, left_out: int, times: KeyTimes) -> CachedTile:
+    async def _tile_of(
+        self, content: bytes, left_out: int, times: KeyTimes, *, gzip: bool = True
+    ) -> CachedTile:
         def tile() -> CachedTile:
             return CachedTile.of(
                 content,
                 blake2b(content, digest_size=16).digest(),
-                gzip_level=self._gzip_level,
+                gzip_level=self._gzip_level if gzip else 0,
                 left_out=left_out,
                 expires_at=times.expires_at,
                 until=times.ends,
             )
 
-        if len(content) < _COMPRESS_ASIDE_FROM_BYTES:
+        if not gzip or len(content) < _COMPRESS_ASIDE_FROM_BYTES:
             return tile()
         # Off the event loop: zlib lets other threads run.
         return await asyncio.to_thread(tile)

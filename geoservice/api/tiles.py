@@ -14,7 +14,7 @@ from geoservice.api.tile_queries import AskedTiles, RequestedTiles, asked_tiles,
 from geoservice.auth import get_access
 from geoservice.shared_work import while_connected
 from geoservice.theme_watch import know_layers
-from geoservice.tile_answer import tile_answer
+from geoservice.tile_answer import accepts_gzip, tile_answer
 from geoservice.tile_service import TileAsk, TileService
 from layers.access import Access
 from layers.extent import BBox
@@ -73,7 +73,10 @@ async def tile_response(
     """The answer to a request of a tile, whatever its path."""
     service: TileService = request.app.state.tiles
     ask = TileAsk(asked.queries, address, is_now=asked.is_now)
-    answering = service.answer(access, ask, client_of(request, access))
+    accept_encoding = request.headers.get("accept-encoding", "")
+    answering = service.answer(
+        access, ask, client_of(request, access), gzip=accepts_gzip(accept_encoding)
+    )
     tile = await while_connected(request.receive, answering)
     if tile is None:
         return Response(status_code=CLIENT_GONE)
@@ -81,7 +84,7 @@ async def tile_response(
     answer = tile_answer(
         tile,
         access,
-        accept_encoding=request.headers.get("accept-encoding", ""),
+        accept_encoding=accept_encoding,
         if_none_match=",".join(request.headers.getlist("if-none-match")),
     )
     response = Response(answer.body, answer.status)

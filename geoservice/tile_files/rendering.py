@@ -6,7 +6,6 @@ own; so several processes help as far as it has processors.
 
 from __future__ import annotations
 
-import gzip
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -27,6 +26,7 @@ from geoservice.tile_service import TileAsk
 from layers.access import Access
 from layers.errors import InvalidParameter
 from tiles.archives import archive_order
+from tiles.cache import gzipped
 from tiles.grids import WEB_MERCATOR
 from tiles.matrix import TileAddress
 from tiles.walk import TileRange, is_occupied
@@ -92,7 +92,7 @@ class TileWorker:
         tile = await self._tiles.service.answer(self._access, ask)
         zipped = tile.body
         if tile.body and not tile.is_gzipped:
-            zipped = gzip.compress(tile.body, self._gzip_level, mtime=0)
+            zipped = gzipped(tile.body, self._gzip_level)
         return BulkTile(address, True, zipped, tile.size, tile.left_out)
 
     def close(self) -> None:

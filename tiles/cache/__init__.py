@@ -1,6 +1,6 @@
 """Encoded tiles kept on this host: one cache for all processes, bounded, and never stale."""
 
-from tiles.cache.entries import CachedTile
+from tiles.cache.entries import CachedTile, gzipped
 from tiles.cache.keys import BELIEVED_NOW, NOW, TileKey
 from tiles.cache.locks import TileLocks
 from tiles.cache.purging import TileChange
@@ -18,4 +18,5 @@ __all__ = [
     "TileChange",
     "TileKey",
     "TileLocks",
+    "gzipped",
 ]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from struct import Struct
+
+import deflate
 
 FOREVER = 2**63 - 1
 """``expires_at`` of a tile that does not change by itself."""
 
 _HEADER = Struct(">BIqqII16s")
 _GZIPPED, _PLAIN = 1, 0
-_GZIP_WBITS = 31
 
 _GZIP_FROM_BYTES = 200
 """Below it gzip gains nothing that a packet would feel."""
@@ -30,6 +30,7 @@ class CachedTile:
         until: End of the span of valid time that it is for, likewise; ``FOREVER`` where open.
         stamp: Seconds since 1970 at which it was last wanted, about.
         size: Bytes of the content before compression.
+        fresh: The content before compression, where the tile was made just now.
     """
 
     body: bytes
@@ -40,6 +41,7 @@ class CachedTile:
     until: int = FOREVER
     stamp: int = 0
     size: int = 0
+    fresh: bytes | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def of(
@@ -55,14 +57,15 @@ class CachedTile:
         """A tile of uncompressed content, compressed once if that pays."""
         body, is_gzipped = content, False
         if gzip_level and len(content) >= _GZIP_FROM_BYTES:
-            packer = zlib.compressobj(gzip_level, wbits=_GZIP_WBITS)
-            body, is_gzipped = packer.compress(content) + packer.flush(), True
-        return cls(body, is_gzipped, tag, left_out, expires_at, until, stamp=0, size=len(content))
+            body, is_gzipped = gzipped(content, gzip_level), True
+        return cls(body, is_gzipped, tag, left_out, expires_at, until, 0, len(content), content)
 
     @property
     def content(self) -> bytes:
         """The tile before compression."""
-        return zlib.decompress(self.body, wbits=_GZIP_WBITS) if self.is_gzipped else self.body
+        if self.fresh is not None:
+            return self.fresh
+        return bytes(deflate.gzip_decompress(self.body)) if self.is_gzipped else self.body
 
     def packed(self, stamp: int) -> bytes:
         """The tile as the store has it."""
@@ -76,6 +79,15 @@ class CachedTile:
         coding, stamp, expires_at, until, left_out, size, tag = _HEADER.unpack_from(value)
         body = bytes(value[_HEADER.size :])
         return cls(body, coding == _GZIPPED, tag, left_out, expires_at, until, stamp, size)
+
+
+def gzipped(content: bytes, level: int) -> bytes:
+    """Content as one gzip member, the same bytes each time.
+
+    Args:
+        level: Of libdeflate, 1 to 12.
+    """
+    return bytes(deflate.gzip_compress(content, level))
 
 
 def until_of(value: bytes | memoryview) -> int:
