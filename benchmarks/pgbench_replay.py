@@ -17,6 +17,7 @@ from pathlib import Path
 from children import ChildFailed
 
 _MAY_LAST_S = 1800
+_PACKED_BITS = 62
 _TPS = re.compile(r"^tps = ([\d.]+) \(without initial connection time\)", re.MULTILINE)
 _FAILED = re.compile(r"^number of failed transactions: (\d+)", re.MULTILINE)
 _BIND = re.compile(r"%\((\w+)\)s")
@@ -24,17 +25,15 @@ _BIND = re.compile(r"%\((\w+)\)s")
 
 @dataclass(frozen=True)
 class PackedList:
-    """A list of parameters of whole numbers of 0 or more, each row packed into one number.
+    """A list of parameters of whole numbers of 0 or more, each row packed into few numbers.
 
     Attributes:
         names: Of the parameters, in order.
-        bits: Room for each.
         rows: Their values.
         divisors: What each is divided by after unpacking; 1 leaves it a whole number.
     """
 
     names: tuple[str, ...]
-    bits: tuple[int, ...]
     rows: Sequence[tuple[int, ...]]
     divisors: tuple[int, ...]
 
@@ -54,25 +53,36 @@ class PackedList:
             "\\set turn :step * :clients + :client_id",
             f"\\set turn (:turn + :turn / {count}) % {count}",
             "\\set step :step + 1",
-            f"\\set packed {_tree([self._pack(row) for row in self.rows], 0)}",
         ]
-        for name, bits, divisor in reversed(
-            list(zip(self.names, self.bits, self.divisors, strict=True))
-        ):
-            number = f":packed & {2**bits - 1}"
-            lines.append(
-                f"\\set {name} " + (f"({number}) / {divisor}.0" if divisor > 1 else number)
-            )
-            lines.append(f"\\set packed :packed >> {bits}")
+        for group in self._groups():
+            lines.append(f"\\set packed {_tree([self._pack(row, group) for row in self.rows], 0)}")
+            for place in reversed(group):
+                bits, divisor = self._bits(place), self.divisors[place]
+                number = f":packed & {2**bits - 1}"
+                value = f"({number}) / {divisor}.0" if divisor > 1 else number
+                lines.append(f"\\set {self.names[place]} {value}")
+                lines.append(f"\\set packed :packed >> {bits}")
         return lines
 
-    def _pack(self, row: tuple[int, ...]) -> int:
+    def _groups(self) -> list[list[int]]:
+        """The places of the parameters, those together that go into one number."""
+        groups: list[list[int]] = [[]]
+        for place in range(len(self.names)):
+            if sum(map(self._bits, [*groups[-1], place])) > _PACKED_BITS:
+                groups.append([])
+            groups[-1].append(place)
+        return groups
+
+    def _bits(self, place: int) -> int:
+        return max(1, *(row[place].bit_length() for row in self.rows))
+
+    def _pack(self, row: tuple[int, ...], group: Sequence[int]) -> int:
         packed = 0
-        for value, bits in zip(row, self.bits, strict=True):
-            if not 0 <= value < 2**bits:
-                message = f"{value} does not fit into {bits} bits"
+        for place in group:
+            if row[place] < 0:
+                message = f"{self.names[place]} is {row[place]}, which is below 0"
                 raise ValueError(message)
-            packed = packed << bits | value
+            packed = packed << self._bits(place) | row[place]
         return packed
 
 

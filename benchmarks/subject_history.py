@@ -64,7 +64,6 @@ _COLUMN = "压力"
 """What differs from version to version: a text without a code list, which tiles do not show."""
 
 _BOX_DEGREES = 0.005
-_BITS = 25
 _PER_DEGREE = 100_000
 _WEST, _SOUTH = 100.0, 20.0
 """Stand for the corner of the box while the statement is made."""
@@ -159,7 +158,7 @@ def _tile_read(places: Sequence[tuple[float, float]]) -> _Read:
     tiles = [tile_around(lon, lat, ZOOM) for lon, lat in places]
     return _Read(
         as_pgbench(current_tile_statement(LAYER, LEVEL)),
-        PackedList(("z", "x", "y"), (5, 17, 17), [(t.z, t.x, t.y) for t in tiles], (1, 1, 1)),
+        PackedList(("z", "x", "y"), [(t.z, t.x, t.y) for t in tiles], (1, 1, 1)),
         {},
     )
 
@@ -179,13 +178,13 @@ def _box_read(places: Sequence[tuple[float, float]]) -> _Read:
         box.east: f"(:west + {_BOX_DEGREES})",
         box.north: f"(:south + {_BOX_DEGREES})",
     }
-    parameters = PackedList(("west", "south"), (_BITS, _BITS), corners, (_PER_DEGREE, _PER_DEGREE))
+    parameters = PackedList(("west", "south"), corners, (_PER_DEGREE, _PER_DEGREE))
     return _page_read(FeatureQuery(_instant(), PAGE, bbox=box), parameters, meant)
 
 
 def _feature_read(ids: Sequence[tuple[int]]) -> _Read:
     query = FeatureQuery(_instant(), 1, feature_id=-1)
-    return _page_read(query, PackedList(("id",), (40,), ids, (1,)), {-1: ":id"})
+    return _page_read(query, PackedList(("id",), ids, (1,)), {-1: ":id"})
 
 
 def _instant() -> TimeInterval:

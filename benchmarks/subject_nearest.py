@@ -45,7 +45,6 @@ HEALTH = "GET /healthz (HTTP alone)"
 AIM = Aim(1.5, at_least=False)
 _MICRODEGREES = 1_000_000
 _CENTIMETRES = 100
-_BITS = 31
 _STRAY_DEGREES = 0.005
 
 
@@ -70,7 +69,7 @@ class Places:
                     round(parameters["here_y"] * _CENTIMETRES),
                 )
             )
-        return PackedList(("here_x", "here_y"), (_BITS, _BITS), rows, (_CENTIMETRES, _CENTIMETRES))
+        return PackedList(("here_x", "here_y"), rows, (_CENTIMETRES, _CENTIMETRES))
 
 
 def _query(lon: float, lat: float) -> NearestQuery:
