@@ -48,6 +48,17 @@ class BBox:
             BBox(-180.0, self.south, self.east, self.north),
         )
 
+    def around(self, other: BBox | None) -> BBox:
+        """The box around this one and another; neither crosses the antimeridian."""
+        if other is None:
+            return self
+        return BBox(
+            min(self.west, other.west),
+            min(self.south, other.south),
+            max(self.east, other.east),
+            max(self.north, other.north),
+        )
+
     def as_list(self) -> list[float]:
         """``[west, south, east, north]``."""
         return [self.west, self.south, self.east, self.north]

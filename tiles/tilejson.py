@@ -33,7 +33,7 @@ def tilejson(
 
     Args:
         grid: Whose zooms it counts.
-        extent: Of the city, degrees.
+        extent: Around all that there is, degrees.
         tiles_url: Absolute URL template with ``{z}/{x}/{y}``.
         attribution: Whose the data are.
         base_zooms: From which zoom of Web Mercator on tiles show all of a layer to the level, by

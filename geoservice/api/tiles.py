@@ -18,6 +18,7 @@ from geoservice.tile_answer import accepts_gzip, tile_answer
 from geoservice.tile_service import TileAsk, TileService
 from layers.access import Access
 from layers.extent import BBox
+from tiles.extents import read_extent
 from tiles.generalised import read_base_zooms
 from tiles.grids import WEB_MERCATOR, Grid, get_grid
 from tiles.matrix import TileAddress
@@ -130,11 +131,15 @@ async def _tilejson(
     city = state.settings.city
     async with state.database.readers(access).connection() as connection:
         base_zooms = await read_base_zooms(connection)
+        extent = await read_extent(connection, [query.layer for query in asked.queries])
+    if extent is None or any(query.time.as_recorded for query in asked.queries):
+        # Of what was believed earlier only the city is known to bound it.
+        extent = BBox(*city.extent).around(extent)
     return json_response(
         tilejson(
             asked.queries,
             grid,
-            BBox(*city.extent),
+            extent,
             tiles_url=f"{base_url(request)}/tiles/{path}{parameters}",
             attribution=city.attribution,
             base_zooms=base_zooms,

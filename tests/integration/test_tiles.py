@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 
 import httpx2
+import jsonschema_rs
 import mapbox_vector_tile
 import morecantile
 import pytest
@@ -22,6 +23,54 @@ from tiles.query import TileQuery, TileTime
 from tiles.vector import TileOptions, render_layer
 
 WEB_MERCATOR = morecantile.tms.get("WebMercatorQuad")
+
+ZOOM = {"type": "integer", "minimum": 0, "maximum": 30}
+
+TILEJSON_3 = {
+    # What section 3 of TileJSON 3.0.0 demands of vector tiles.
+    "type": "object",
+    "required": ["tilejson", "tiles", "vector_layers"],
+    "properties": {
+        "tilejson": {"const": "3.0.0"},
+        "tiles": {
+            "type": "array",
+            "minItems": 1,
+            "items": {"type": "string", "pattern": r"^https?://.*\{z\}.*\{x\}.*\{y\}"},
+        },
+        "vector_layers": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["id", "fields"],
+                "properties": {
+                    "id": {"type": "string"},
+                    "fields": {"type": "object", "additionalProperties": {"type": "string"}},
+                    "description": {"type": "string"},
+                    "minzoom": ZOOM,
+                    "maxzoom": ZOOM,
+                },
+            },
+        },
+        "attribution": {"type": "string"},
+        "bounds": {
+            "type": "array",
+            "prefixItems": [
+                {"type": "number", "minimum": -180, "maximum": 180},
+                {"type": "number", "minimum": -90, "maximum": 90},
+                {"type": "number", "minimum": -180, "maximum": 180},
+                {"type": "number", "minimum": -90, "maximum": 90},
+            ],
+            "minItems": 4,
+            "maxItems": 4,
+        },
+        "center": {"type": "array", "items": {"type": "number"}, "minItems": 3, "maxItems": 3},
+        "description": {"type": "string"},
+        "name": {"type": "string"},
+        "minzoom": ZOOM,
+        "maxzoom": ZOOM,
+        "scheme": {"enum": ["xyz", "tms"]},
+    },
+}
 
 
 def tile_path(layers: str, lon: float, lat: float, z: int) -> str:
@@ -239,6 +288,26 @@ def test_tilejson_names_the_layers_and_only_fields_that_tiles_hold(client: TestC
             for name in feature["properties"]
         }
         assert held <= set(vector_layer["fields"])
+
+
+def test_bounds_of_a_tilejson_reach_as_far_as_the_reader_may_see(
+    city: City, client: TestClient, headers_of: KeyMaker
+) -> None:
+    city.publish("pipelines", [pipe("G9", "TR", (120.0, 30.0, 1.0), (120.001, 30.001, 1.0))])
+
+    bounds = {
+        level: client.get("/tiles/pipelines.json", headers=headers_of(level)).json()["bounds"]
+        for level in (Clearance.GOVERNMENT, Clearance.RESTRICTED)
+    }
+
+    assert pytest.approx([114.05, 22.55, 114.051, 22.551]) == bounds[Clearance.GOVERNMENT]
+    assert pytest.approx([114.05, 22.55, 120.001, 30.001]) == bounds[Clearance.RESTRICTED]
+
+
+def test_a_tilejson_is_of_the_form_of_its_standard(client: TestClient) -> None:
+    document = client.get("/tiles/parcels,facilities.json").json()
+
+    jsonschema_rs.validate(TILEJSON_3, document)
 
 
 def test_a_tile_of_an_instant_shows_what_held_then(city: City, client: TestClient) -> None:
