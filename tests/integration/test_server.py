@@ -41,14 +41,15 @@ def free_port() -> int:
 
 
 @contextmanager
-def started_service(city: City, log: Path) -> Iterator[Service]:
-    """``geoservice serve`` on a city's database, until the block ends."""
+def started_service(city: City, log: Path, **more: str) -> Iterator[Service]:
+    """``geoservice serve`` on a city's database, with more settings, until the block ends."""
     port = free_port()
     environment = os.environ | {
         "GEOSERVICE_DATABASE__FOLDER": str(city.settings.database.folder),
         "GEOSERVICE_DATABASE__NAME": city.settings.database.name,
         "GEOSERVICE_HTTP__PORT": str(port),
         "GEOSERVICE_LOG__JSON_LINES": "true",
+        **more,
     }
     command = [sys.executable, "-P", "-m", "geoservice", "serve"]
     with log.open("wb") as file:
