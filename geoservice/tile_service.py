@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import blake2b
 from weakref import WeakValueDictionary
@@ -86,10 +86,10 @@ class TileService:
         self._asked: OrderedDict[tuple[str, bytes, int], TileAsk] = OrderedDict()
 
     def remember(self, path: str, query: bytes, ask: TileAsk) -> None:
-        """Know what a request of a path and a query string asks for, for ``hit``."""
-        if ask.as_recorded is not None:
-            # Whether an instant is settled takes a look at the database.
-            return
+        """Know what a request of a path and a query string asks for, for ``hit``.
+
+        It was answered, so an instant of recorded time that it names is settled, and stays so.
+        """
         self._asked[path, query, int(ask.queries[0].level)] = ask
         while len(self._asked) > _REMEMBERED_REQUESTS:
             self._asked.popitem(last=False)
@@ -105,7 +105,9 @@ class TileService:
             # A theme was edited: the same words mean another layer.
             del self._asked[name]
             return None
-        times = self._times.of(cache, ask.layers, None if ask.is_now else ask.queries[0].time.at)
+        times = self._known_times_of(cache, ask)
+        if times is None:
+            return None
         found = self._get(cache, self._key(cache, ask, times), times)
         if found is not None:
             self._keeper.count("hits")
@@ -151,6 +153,14 @@ class TileService:
         if time_.as_recorded is None:
             return self._times.of(cache, ask.layers, None if ask.is_now else time_.at)
         return await self._times.as_recorded(cache, ask.layers, time_.at, time_.as_recorded)
+
+    def _known_times_of(self, cache: TileCache, ask: TileAsk) -> KeyTimes | None:
+        """The times of what was asked for before, if they are known without asking for them."""
+        at = ask.queries[0].time.at
+        if ask.as_recorded is None:
+            return self._times.of(cache, ask.layers, None if ask.is_now else at)
+        at = datetime.now(UTC) if ask.is_now else at
+        return self._times.known_as_recorded(cache, ask.layers, at, ask.as_recorded)
 
     def _key(self, cache: TileCache, ask: TileAsk, times: KeyTimes) -> TileKey:
         fingerprint = _fingerprint(ask.layers, self._options)

@@ -91,6 +91,16 @@ class LayerTimes:
         published = [await self._publication(layer.name, as_recorded) for layer in layers]
         return replace(self.of(cache, layers, at), recorded=max(published))
 
+    def known_as_recorded(
+        self, cache: TileCache, layers: Sequence[Layer], at: datetime, as_recorded: datetime
+    ) -> KeyTimes | None:
+        """The same, if it was found out before; None else."""
+        published = [self._publications.get((layer.name, as_recorded)) for layer in layers]
+        known = [one for one in published if one is not None]
+        if len(known) < len(published):
+            return None
+        return replace(self.of(cache, layers, at), recorded=max(known))
+
     def _known(self, cache: TileCache, layer: str) -> tuple[int, npt.NDArray[np.int64]]:
         known = self._instants.get(layer)
         if known is None or known[0] != cache.instants_version(layer):

@@ -197,6 +197,8 @@ def test_what_was_believed_once_stays_cached(
 
     assert before == codes(client, path)
     assert "C8" in codes(client, HERE)
+    wait_until(lambda: is_hit(client, path))
+    assert before == codes(client, path)
 
 
 def test_a_worker_without_a_lease_answers_from_the_database(
