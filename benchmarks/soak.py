@@ -1,7 +1,7 @@
 """The soak: full load with edits and worker deaths, then every tile held against a fresh rendering.
 
-``make soak SECONDS=600``. Ends with code 1 if an answer was an error other
-than a declared 503, or if a tile differs from what a service without a cache renders.
+``make soak SECONDS=600``. Ends with code 1 if an answer was an error other than a declared 503, if
+a tile differs from what a service without a cache renders, or if the service's memory grew.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ CLIENTS = 6
 EDIT_EVERY_S = 5.0
 KILL_EVERY_S = 45.0
 SAMPLE_EVERY_S = 10.0
+_SAMPLES_TO_JUDGE = 3
+_MOST_GROWTH = 1.1
 _EDITED = 6
 """Parcels that come, move and go."""
 
@@ -61,6 +63,14 @@ class Soak:
     killed: int = 0
     samples: list[int] = field(default_factory=list)
 
+    @property
+    def has_grown(self) -> bool:
+        """Whether memory was clearly higher in the second half of the time than in the first."""
+        half = len(self.samples) // 2
+        if half < _SAMPLES_TO_JUDGE:
+            return False
+        return max(self.samples[half:]) > _MOST_GROWTH * max(self.samples[:half])
+
     def ask(self, seed: int) -> None:
         """Ask for one tile after the other until the soak ends."""
         random = Random(seed)
@@ -72,11 +82,9 @@ class Soak:
         for _ in range(200):
             if self.ended.is_set():
                 return
-            path = random.choice(self.paths)
-            if random.random() < 0.1:
-                path += f"?datetime={random.choice((2016, 2021))}-07-01T00:00:00Z"
             try:
-                self.statuses[str(client.get(path).status_code)] += 1
+                status = client.get(random.choice(self.paths)).status_code
+                self.statuses[str(status)] += 1
             except _TRANSPORT:
                 self.statuses["lost"] += 1
                 return
@@ -99,6 +107,9 @@ def main(
             for tile in tiles_of(layer, trace)
         ]
         paths += [f"/tiles/{layer.name}/{z}/{x}/{y}.mvt" for layer in LAYERS for z, x, y in _LOW]
+        paths += [path + said for path in paths[:: len(paths) // _OF_EACH] for said in _SAID]
+        paths += [path.replace("/parcels/", "/parcels,roads/") for path in paths if "?" not in path]
+        paths = list(dict.fromkeys(paths))
         headers = {"Authorization": f"Bearer {city.key(LEVEL)}"}
         with our_service(city, caches=True, workers=2) as url:
             soak = Soak(url, headers, paths)
@@ -108,12 +119,16 @@ def main(
             fresh = _contents(url, headers, paths)
     stale = [path for path in paths if kept[path] != fresh[path]]
     _print(console, soak, len(paths), stale)
-    if stale or set(soak.statuses) - {"200", "204", "503", "lost"}:
+    if stale or soak.has_grown or set(soak.statuses) - {"200", "204", "503", "lost"}:
         raise typer.Exit(1)
 
 
 _LOW = ((0, 0, 0), (8, 208, 111), (10, 834, 446), (11, 1669, 892))
 """Tiles of low zooms that hold the city."""
+
+_SAID = ("?datetime=2020-06-30", "?datetime=2035-01-01", "?filter=code%20%3E%20%27P%27")
+_OF_EACH = 20
+"""Tiles that are asked for with each of these as well."""
 
 
 def _run(soak: Soak, city: BenchmarkCity, seconds: float) -> None:
@@ -223,6 +238,8 @@ def _print(console: Console, soak: Soak, tiles: int, stale: Sequence[str]) -> No
     console.print(f"{soak.edits} edits and undoings, {soak.killed} workers killed")
     megabytes = [round(sample / 1e6) for sample in soak.samples]
     console.print(f"memory of the service, MB, every {SAMPLE_EVERY_S:g} s: {megabytes}")
+    if soak.has_grown:
+        console.print(f"[red]memory grew by more than {_MOST_GROWTH - 1:.0%}[/]")
     console.print(f"{len(stale)} of {tiles} tiles differ from a fresh rendering {list(stale[:5])}")
 
 
