@@ -18,8 +18,7 @@ SELECTED_BYTES = 4_096
 """What is chosen for one of the 64 cells of a tile of an overview at most, as ``encoded_bytes``
 has it: a tile of 64 full cells is as large as one at the base zoom is on average."""
 
-LEAST_BYTES = 30
-"""No feature of a tile takes less, as ``encoded_bytes`` has it."""
+_FEATURE_BYTES, _PART_BYTES, _POINT_BYTES = 28, 8, 4
 
 _GRID = 1_024
 """Shapes are simplified to units of this grid across a tile: half a pixel of a screen."""
@@ -67,20 +66,31 @@ def encoded_bytes(attributes: Sequence[Attribute], geometry: str, named: Named) 
     list hardly count, a text of its own does in full.
     """
     sizes = [
-        "28",
-        f"4 * ST_NPoints({geometry})",
-        f"8 * greatest(1, coalesce(ST_NRings({geometry}), 0), ST_NumGeometries({geometry}))",
+        f"{_FEATURE_BYTES + sum(map(_fixed_bytes, attributes))}",
+        f"{_POINT_BYTES} * ST_NPoints({geometry})",
+        f"{_PART_BYTES} * "
+        f"greatest(1, coalesce(ST_NRings({geometry}), 0), ST_NumGeometries({geometry}))",
     ]
-    for attribute in attributes:
-        if attribute.codes is not None and attribute.codes.closed:
-            sizes.append("5")
-        elif attribute.type is AttributeType.TEXT:
-            sizes.append(f"coalesce(octet_length({named(attribute)}) + 10, 0)")
-        elif attribute.type is AttributeType.BOOLEAN:
-            sizes.append("5")
-        else:
-            sizes.append("34" if attribute.type is AttributeType.TIMESTAMP else "16")
+    sizes += [
+        f"coalesce(octet_length({named(attribute)}) + 10, 0)"
+        for attribute in attributes
+        if not _fixed_bytes(attribute)
+    ]
     return " + ".join(sizes)
+
+
+def least_bytes(layer: Layer, attributes: Sequence[Attribute]) -> int:
+    """No feature of a layer takes less in a tile, as ``encoded_bytes`` has it."""
+    shape = _PART_BYTES + _POINT_BYTES * (layer.geometry_type.dimension + 1)
+    return _FEATURE_BYTES + shape + sum(map(_fixed_bytes, attributes))
+
+
+def _fixed_bytes(attribute: Attribute) -> int:
+    """What a value takes whatever it is; 0 for texts, which take what they are long."""
+    if attribute.codes is not None and attribute.codes.closed:
+        return 5
+    others = {AttributeType.TEXT: 0, AttributeType.BOOLEAN: 5, AttributeType.TIMESTAMP: 34}
+    return others.get(attribute.type, 16)
 
 
 def simplified(geometry: str, zoom: int) -> str:
@@ -88,11 +98,20 @@ def simplified(geometry: str, zoom: int) -> str:
     return f"ST_Simplify({geometry}, {_width_m(zoom) / _GRID!r}, true)"
 
 
+def width_m(geometry: str) -> str:
+    """SQL of the longer side of the box of a shape, metres in EPSG:3857."""
+    width, height = (f"ST_{axis}Max({geometry}) - ST_{axis}Min({geometry})" for axis in "XY")
+    return f"greatest({width}, {height})"
+
+
+def is_wide(width: str, zoom: int) -> str:
+    """SQL of whether something so wide is larger than one unit of a tile of a zoom."""
+    return f"{width} >= {_width_m(zoom) / _MVT_GRID!r}"
+
+
 def is_seen(geometry: str, zoom: int) -> str:
     """SQL of whether a shape is larger than one unit of a tile of a zoom."""
-    unit = _width_m(zoom) / _MVT_GRID
-    width, height = (f"ST_{axis}Max({geometry}) - ST_{axis}Min({geometry})" for axis in "XY")
-    return f"greatest({width}, {height}) >= {unit!r}"
+    return is_wide(width_m(geometry), zoom)
 
 
 def _width_m(zoom: int) -> float:

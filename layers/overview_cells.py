@@ -11,11 +11,13 @@ from itertools import pairwise
 from sqlalchemy import Connection, text
 
 from layers.base import Layer
+from layers.generalising import rank, stored, width_m
 from layers.overview_tables import (
     FINEST_ZOOM,
     LADDER,
     cell_number,
     clustered_by,
+    has_overview,
     qualified_cells,
     reference_point,
 )
@@ -26,14 +28,27 @@ _COLUMNS = f"cell_zoom, {_KEY}, present, last_at, {_SUMS}, instants, changes"
 _EMPTY = "coalesce({}, '{{}}')"
 
 
-def count_all(connection: Connection, layer: Layer, versions: str) -> None:
+def place_all(connection: Connection, layer: Layer, versions: str, placed: str) -> None:
+    """Make a table of where all held versions lie, which all of an overview is made from.
+
+    Args:
+        versions: SQL that selects them.
+        placed: Name of the table to make: feature_id, clearance, kind, ``began`` and ``ended`` (of
+            valid time), x and y of the finest cell, ``x_cm`` and ``y_cm`` of the reference point,
+            and of lines and areas the width of the box in metres, ``width_m``, and ``tile_rank``.
+    """
+    # A table that is made is read by several processes, as an INSERT would not be.
+    connection.execute(text(f"CREATE UNLOGGED TABLE {placed} AS {_placed(layer, versions)}"))
+
+
+def count_all(connection: Connection, layer: Layer, placed: str) -> None:
     """Fill the cells of a layer, which must be empty.
 
     Args:
-        versions: SQL that selects all held versions.
+        placed: Table of all versions, as ``place_all`` makes it.
     """
     cells = qualified_cells(layer)
-    steps = _steps(layer, versions)
+    steps = _steps(f"SELECT * FROM {placed}")
     connection.execute(text(f"INSERT INTO {cells} ({_COLUMNS}) {_gathered(steps, FINEST_ZOOM)}"))
     for finer, zoom in pairwise(LADDER):
         shift = 2 * (finer - zoom)
@@ -64,7 +79,7 @@ def count_touched(
         SELECT {_KEY}, at, -n, -versions, -sum_x_cm, -sum_y_cm FROM ({_of_cells(before, 0)}) was"""
     connection.execute(
         text(
-            f"CREATE UNLOGGED TABLE {differences} AS WITH now AS ({_steps(layer, versions)}) "
+            f"CREATE UNLOGGED TABLE {differences} AS WITH now AS ({_steps(_placed(layer, versions))}) "
             f"SELECT {_KEY}, at, sum(n) AS n, {_summed(_SUMS)} FROM ({signed}) s "
             f"GROUP BY {_KEY}, at "
             "HAVING sum(n) <> 0 OR sum(versions) <> 0 OR sum(sum_x_cm) <> 0 OR sum(sum_y_cm) <> 0"
@@ -92,35 +107,52 @@ def count_touched(
     connection.execute(text(f"DROP TABLE {differences}"))
 
 
-def _steps(layer: Layer, versions: str) -> str:
-    """Versions as steps of their cells: one more when it begins, one less when it ends."""
+def _placed(layer: Layer, versions: str) -> str:
+    """Versions as ``place_all`` keeps them."""
     x, y = reference_point("v.geom_3857")
     by = clustered_by(layer)
-    kind = "''"
+    kind = "CAST('' AS text)"
     if by is not None and by.codes is not None:
         codes = ", ".join("'" + c.code.replace("'", "''") + "'" for c in by.codes.codes)
         kind = f"CASE WHEN v.{by.column} IN ({codes}) THEN v.{by.column} ELSE '' END"
+    chosen_by = ""
+    if has_overview(layer):
+        geometry = "v.geom_3857"
+        chosen_by = (
+            f", {width_m(geometry)} AS width_m, {rank(layer, geometry, stored)} AS tile_rank"
+        )
+    return f"""
+        SELECT v.feature_id, v.clearance, {kind} AS kind,
+               coalesce(lower(v.valid_during), '-infinity') AS began,
+               upper(v.valid_during) AS ended,
+               {cell_number(x, FINEST_ZOOM)} AS x,
+               {cell_number(y, FINEST_ZOOM, southward=True)} AS y,
+               CAST(round(({x}) * 100) AS bigint) AS x_cm,
+               CAST(round(({y}) * 100) AS bigint) AS y_cm{chosen_by}
+        FROM ({versions}) v"""
+
+
+def _steps(placed: str) -> str:
+    """Versions as steps of their cells: one more when it begins, one less when it ends.
+
+    Args:
+        placed: SQL of the versions, as ``place_all`` has them.
+    """
+    key = "x, y, kind, clearance"
     return f"""
         SELECT city.quadkey(s.x, s.y) AS cell, s.kind, s.clearance, s.at, s.n, {_SUMS}
         FROM (
-            SELECT x, y, kind, clearance, e.at, sum(e.n) AS n, sum(e.versions) AS versions,
+            SELECT {key}, e.at, sum(e.n) AS n, sum(e.versions) AS versions,
                    sum(e.x_cm) AS sum_x_cm, sum(e.y_cm) AS sum_y_cm
             FROM (
-                SELECT {cell_number("x", FINEST_ZOOM)} AS x,
-                       {cell_number("y", FINEST_ZOOM, southward=True)} AS y,
-                       kind, clearance, began, ended,
-                       CAST(round(x * 100) AS bigint) AS x_cm,
-                       CAST(round(y * 100) AS bigint) AS y_cm
-                FROM (SELECT {x} AS x, {y} AS y, {kind} AS kind, v.clearance,
-                             coalesce(lower(v.valid_during), '-infinity') AS began,
-                             upper(v.valid_during) AS ended
-                      FROM ({versions}) v OFFSET 0) p
+                SELECT {key}, began, ended, count(*) AS n, sum(x_cm) AS x_cm, sum(y_cm) AS y_cm
+                FROM ({placed}) p GROUP BY {key}, began, ended
             ) v
             CROSS JOIN LATERAL (
-                VALUES (began, 1, 1, x_cm, y_cm), (ended, -1, 0, 0, 0)
+                VALUES (began, n, n, x_cm, y_cm), (ended, -n, 0, 0, 0)
             ) e (at, n, versions, x_cm, y_cm)
             WHERE e.at IS NOT NULL
-            GROUP BY x, y, kind, clearance, e.at
+            GROUP BY {key}, e.at
         ) s"""
 
 

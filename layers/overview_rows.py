@@ -12,10 +12,11 @@ from sqlalchemy import Connection, text
 
 from layers.base import Layer
 from layers.generalising import (
-    LEAST_BYTES,
     SELECTED_BYTES,
     encoded_bytes,
     is_seen,
+    is_wide,
+    least_bytes,
     rank,
     simplified,
     stored,
@@ -30,9 +31,6 @@ from layers.tables import column_names
 
 CELL_LEVELS = 3
 """A tile has 8 x 8 cells."""
-
-_MOST_IN_CELL = SELECTED_BYTES // LEAST_BYTES
-
 
 _KEY = ("feature_id", "clearance", "valid_during")
 """What tells the rows of a zoom in a cell apart."""
@@ -60,29 +58,17 @@ def version_columns(layer: Layer) -> str:
     return ", ".join(columns)
 
 
+def overview_columns(layer: Layer) -> str:
+    """The columns of an overview, as ``chosen_rows`` gives them."""
+    return f"tile_zoom, {version_columns(layer)}, tile_rank, reference_x, reference_y, geom_3857"
+
+
 def ranked(layer: Layer, versions: str) -> str:
     """Versions with what they are chosen by, as the finest overview is made from."""
     x, y = reference_point("v.geom_3857")
     return (
         f"SELECT {version_columns(layer)}, v.geom_3857, {rank(layer, 'v.geom_3857', stored)} "
         f"AS tile_rank, {x} AS reference_x, {y} AS reference_y FROM ({versions}) v"
-    )
-
-
-def choose(connection: Connection, layer: Layer, zoom: int, rows: str) -> None:
-    """Choose the rows of a zoom and write them.
-
-    Args:
-        rows: SQL of the rows to choose from, as ``ranked`` or an overview has them; of all cells
-            that are chosen for, and whole cells only.
-    """
-    columns = version_columns(layer)
-    connection.execute(
-        text(
-            f"INSERT INTO {qualified_overview(layer)} "
-            f"(tile_zoom, {columns}, tile_rank, reference_x, reference_y, geom_3857) "
-            + _chosen(layer, zoom, rows)
-        )
     )
 
 
@@ -105,8 +91,7 @@ def choose_again(
         )
         for axis in "xy"
     )
-    overview, columns = qualified_overview(layer), version_columns(layer)
-    written = f"tile_zoom, {columns}, tile_rank, reference_x, reference_y, geom_3857"
+    overview, written = qualified_overview(layer), overview_columns(layer)
     returned = "feature_id, clearance, valid_during, geom_3857, reference_x, reference_y"
     # Nearly all rows stay as they are, and are left alone.
     compared = [name for name in written.split(", ") if name not in _KEY]
@@ -131,7 +116,7 @@ def choose_again(
         text(
             f"""
             WITH cells AS MATERIALIZED ({cells}),
-            chosen ({written}) AS MATERIALIZED ({_chosen(layer, zoom, rows)}),
+            chosen AS MATERIALIZED ({chosen_rows(layer, zoom, rows, placed_rows(zoom, rows))}),
             {deleted},
             came AS (
                 INSERT INTO {overview} ({written})
@@ -183,48 +168,85 @@ def _cell(alias: str, zoom: int) -> tuple[str, str]:
     )
 
 
-def _chosen(layer: Layer, zoom: int, rows: str) -> str:
-    """SELECT of the rows of a zoom, out of others.
+def _packed(clearance: str, column: str, row: str) -> str:
+    """SQL of one number for a cell and the clearance of its rows: quicker to sort by than three."""
+    bits = FINEST_ZOOM + 1
+    return (
+        f"(CAST({clearance} AS bigint) << {2 * bits} | CAST({column} AS bigint) << {bits} | {row})"
+    )
+
+
+def placed_rows(zoom: int, rows: str) -> str:
+    """SQL of what is seen at a zoom, as it is chosen by: by feature, rank and cell.
+
+    Args:
+        rows: SQL of rows as ``ranked`` or an overview has them.
+    """
+    cell = _packed("v.clearance", *_cell("v", zoom))
+    return (
+        f"SELECT v.clearance, v.feature_id, v.tile_rank, {cell} AS cell "
+        f"FROM ({rows}) v WHERE {is_seen('v.geom_3857', zoom)}"
+    )
+
+
+def placed_versions(zoom: int, placed: str) -> str:
+    """The same of versions that are placed in a table (``layers.overview_cells.place_all``)."""
+    shift = FINEST_ZOOM - cell_zoom(zoom)
+    cell = _packed("p.clearance", f"(p.x >> {shift})", f"(p.y >> {shift})")
+    return (
+        f"SELECT p.clearance, p.feature_id, p.tile_rank, {cell} AS cell "
+        f"FROM {placed} p WHERE {is_wide('p.width_m', zoom)}"
+    )
+
+
+def chosen_rows(
+    layer: Layer, zoom: int, rows: str, placed: str, *, is_timeless: bool = False
+) -> str:
+    """SELECT of the rows of a zoom, out of others, as they stand in an overview.
 
     First by rank alone, so that only few shapes are made coarser; then by the bytes of these.
+
+    Args:
+        rows: SQL of the rows to choose from, as ``ranked`` or an overview has them; of all cells
+            that are chosen for, and whole cells only.
+        placed: SQL of the same rows, as ``placed_rows`` has them.
+        is_timeless: Whether each feature has one row.
     """
     columns = ", ".join(f"v.{name}" for name in version_columns(layer).split(", "))
-    column, row = _cell("v", zoom)
-    of_cell = "clearance, cell_x, cell_y"
-    order = "tile_rank DESC, feature_id"
-    size = encoded_bytes([a for a in layer.attributes if a.in_tile], "v.shape", stored)
+    cell = _packed("v.clearance", *_cell("v", zoom))
+    in_tile = [attribute for attribute in layer.attributes if attribute.in_tile]
+    size = encoded_bytes(in_tile, "v.shape", stored)
+    features = (
+        placed
+        if is_timeless
+        else "SELECT clearance, cell, feature_id, max(tile_rank) AS tile_rank "
+        f"FROM ({placed}) p GROUP BY clearance, cell, feature_id"
+    )
     return f"""
-        WITH placed AS (
-            SELECT v.clearance, v.feature_id, v.tile_rank, {column} AS cell_x, {row} AS cell_y
-            FROM ({rows}) v WHERE {is_seen("v.geom_3857", zoom)}
-        ),
-        features AS (
-            SELECT {of_cell}, feature_id, max(tile_rank) AS tile_rank
-            FROM placed GROUP BY {of_cell}, feature_id
-        ),
+        WITH features AS ({features}),
         foremost AS (
             SELECT * FROM (
-                SELECT f.*, row_number() OVER (PARTITION BY {of_cell} ORDER BY {order}) AS place
+                SELECT f.*, row_number() OVER (
+                    PARTITION BY cell ORDER BY tile_rank DESC, feature_id
+                ) AS place
                 FROM features f
-            ) f WHERE place <= {_MOST_IN_CELL}
+            ) f WHERE place <= {SELECTED_BYTES // least_bytes(layer, in_tile)}
         ),
         shaped AS MATERIALIZED (
-            SELECT v.*, f.cell_x, f.cell_y, f.place,
-                   {simplified("v.geom_3857", zoom)} AS shape
+            SELECT v.*, f.cell, f.place, {simplified("v.geom_3857", zoom)} AS shape
             FROM ({rows}) v JOIN foremost f
-              ON f.clearance = v.clearance AND f.feature_id = v.feature_id
-             AND f.cell_x = {column} AND f.cell_y = {row}
+              ON f.clearance = v.clearance AND f.feature_id = v.feature_id AND {cell} - f.cell = 0
             WHERE {is_seen("v.geom_3857", zoom)}
         ),
         sized AS (
-            SELECT {of_cell}, place, max({size}) AS size
-            FROM shaped v GROUP BY {of_cell}, place
+            SELECT cell, place, max({size}) AS size FROM shaped v GROUP BY cell, place
         ),
         chosen AS (
             SELECT * FROM (
-                SELECT s.*, sum(size) OVER (PARTITION BY {of_cell} ORDER BY place) AS upto
+                SELECT s.*, sum(size) OVER (PARTITION BY cell ORDER BY place) AS upto
                 FROM sized s
             ) s WHERE upto <= {SELECTED_BYTES} OR place = 1
         )
-        SELECT {zoom}, {columns}, v.tile_rank, v.reference_x, v.reference_y, v.shape
-        FROM shaped v JOIN chosen USING ({of_cell}, place)"""
+        SELECT {smallint(zoom)} AS tile_zoom, {columns}, v.tile_rank, v.reference_x, v.reference_y,
+               v.shape AS geom_3857
+        FROM shaped v JOIN chosen USING (cell, place)"""

@@ -17,15 +17,17 @@ from sqlalchemy import Connection, delete, func, insert, select, text
 from layers.access import Clearance
 from layers.base import Layer
 from layers.generalising import MAX_TILE_BYTES
-from layers.overview_cells import count_all, count_touched, most_in_tile
+from layers.overview_cells import count_all, count_touched, most_in_tile, place_all
 from layers.overview_rows import (
     cell_zoom,
-    choose,
     choose_again,
+    chosen_rows,
     in_cells,
     lies_in,
+    overview_columns,
+    placed_rows,
+    placed_versions,
     ranked,
-    smallint,
     version_columns,
 )
 from layers.overview_tables import (
@@ -40,7 +42,7 @@ from layers.overview_tables import (
 )
 from layers.rewrite import BY_INDEX
 from layers.system_tables import overviews
-from layers.tables import STAGING_SCHEMA, qualified, row_clearances
+from layers.tables import STAGING_SCHEMA, qualified, row_clearances, table_name
 from layers.touched import Touched
 
 MOST_CELLS = 20_000
@@ -56,7 +58,12 @@ before it becomes the base zoom, so that it does not go to and fro."""
 
 _SAMPLED_ROWS = 5_000
 _SAMPLED_ZOOM = 14
-_SETTINGS = {"jit": "off", "enable_nestloop": "off", "work_mem": "128MB"}
+_SETTINGS = {
+    "jit": "off",
+    "enable_nestloop": "off",
+    "enable_mergejoin": "off",
+    "work_mem": "128MB",
+}
 
 Box = tuple[float, float, float, float]
 
@@ -103,7 +110,9 @@ def _keep(connection: Connection, layer: Layer, touched: Touched, features: int)
         highest = _base_zoom(connection, layer)
         if _has_grown(connection, layer, features) and _decide_base_zooms(connection, layer):
             if _base_zoom(connection, layer) != highest:
-                _choose_all(connection, layer, _held(layer))
+                versions = _held(layer)
+                with _placed(connection, layer, versions) as placed:
+                    _choose_all(connection, layer, versions, placed)
             kept = Kept(is_everything=True)
     connection.execute(text(f"DROP TABLE {cells}"))
     return kept
@@ -125,9 +134,19 @@ def _rebuild(connection: Connection, layer: Layer, drafts: tuple[str, ...] = ())
     # Whatever the base zoom was: it need not stay where all is made anew.
     drop(connection, layer)
     versions = _held(layer, drafts)
-    count_all(connection, layer, versions)
-    _decide_base_zooms(connection, layer, drafts)
-    _choose_all(connection, layer, versions)
+    with _placed(connection, layer, versions) as placed:
+        count_all(connection, layer, placed)
+        _decide_base_zooms(connection, layer, drafts)
+        _choose_all(connection, layer, versions, placed)
+
+
+@contextmanager
+def _placed(connection: Connection, layer: Layer, versions: str) -> Iterator[str]:
+    """A table of where versions lie, for as long as it is needed."""
+    placed = f"{STAGING_SCHEMA}.{table_name(layer)}_placed"
+    place_all(connection, layer, versions, placed)
+    yield placed
+    connection.execute(text(f"DROP TABLE {placed}"))
 
 
 def drop(connection: Connection, layer: Layer) -> None:
@@ -228,16 +247,39 @@ def _cells_of(cells: str, zoom: int, margin_m: float) -> str:
     )
 
 
-def _choose_all(connection: Connection, layer: Layer, versions: str) -> None:
-    """Choose the rows of all zooms anew."""
+def _choose_all(connection: Connection, layer: Layer, versions: str, placed: str) -> None:
+    """Choose the rows of all zooms anew.
+
+    Each zoom is chosen in a table of its own, which the next one is chosen from: there it is read
+    by several processes, and as a whole.
+
+    Args:
+        placed: Table of where the versions lie.
+    """
     if not has_overview(layer):
         return
     overview = qualified_overview(layer)
     connection.execute(text(f"DELETE FROM {overview}"))
+    is_timeless = not connection.execute(
+        text(f"SELECT EXISTS (SELECT FROM {placed} WHERE ended IS NOT NULL)")
+    ).scalar_one()
+    rows, made = ranked(layer, versions), []
     base = _base_zoom(connection, layer)
     for zoom in reversed(range(base)):
-        rows = f"SELECT * FROM {overview} WHERE tile_zoom = {smallint(zoom + 1)}"
-        choose(connection, layer, zoom, ranked(layer, versions) if zoom == base - 1 else rows)
+        of_zoom = placed_versions(zoom, placed) if zoom == base - 1 else placed_rows(zoom, rows)
+        chosen = f"{STAGING_SCHEMA}.{table_name(layer)}_chosen_{zoom}"
+        statement = chosen_rows(layer, zoom, rows, of_zoom, is_timeless=is_timeless)
+        found = connection.execute(text(f"CREATE UNLOGGED TABLE {chosen} AS {statement}")).rowcount
+        made.append(chosen)
+        if not found:
+            break
+        columns = overview_columns(layer)
+        connection.execute(
+            text(f"INSERT INTO {overview} ({columns}) SELECT {columns} FROM {chosen}")
+        )
+        rows = f"SELECT * FROM {chosen}"
+    if made:
+        connection.execute(text(f"DROP TABLE {', '.join(made)}"))
 
 
 def _base_zoom(connection: Connection, layer: Layer) -> int:
