@@ -65,24 +65,30 @@ def encoded_bytes(attributes: Sequence[Attribute], geometry: str, named: Named) 
     a tile, a part of a shape its commands. Values are written once for a tile: those of a closed
     list hardly count, a text of its own does in full.
     """
-    sizes = [
-        f"{_FEATURE_BYTES + sum(map(_fixed_bytes, attributes))}",
-        f"{_POINT_BYTES} * ST_NPoints({geometry})",
-        f"{_PART_BYTES} * "
-        f"greatest(1, coalesce(ST_NRings({geometry}), 0), ST_NumGeometries({geometry}))",
-    ]
-    sizes += [
-        f"coalesce(octet_length({named(attribute)}) + 10, 0)"
-        for attribute in attributes
-        if not _fixed_bytes(attribute)
-    ]
-    return " + ".join(sizes)
+    parts = f"greatest(1, coalesce(ST_NRings({geometry}), 0), ST_NumGeometries({geometry}))"
+    shape = f"{_POINT_BYTES} * ST_NPoints({geometry}) + {_PART_BYTES} * {parts}"
+    return f"{_FEATURE_BYTES} + {shape}{_value_bytes(attributes, named)}"
 
 
-def least_bytes(layer: Layer, attributes: Sequence[Attribute]) -> int:
-    """No feature of a layer takes less in a tile, as ``encoded_bytes`` has it."""
+def least_bytes(layer: Layer, attributes: Sequence[Attribute], named: Named) -> str:
+    """SQL of what a version takes at least, as ``encoded_bytes`` has it, however coarse it is."""
+    shape = _PART_BYTES + _POINT_BYTES * (layer.geometry_type.dimension + 1)
+    return f"{_FEATURE_BYTES + shape}{_value_bytes(attributes, named)}"
+
+
+def fewest_bytes(layer: Layer, attributes: Sequence[Attribute]) -> int:
+    """No feature of a layer takes less, as ``encoded_bytes`` has it, whatever its values are."""
     shape = _PART_BYTES + _POINT_BYTES * (layer.geometry_type.dimension + 1)
     return _FEATURE_BYTES + shape + sum(map(_fixed_bytes, attributes))
+
+
+def _value_bytes(attributes: Sequence[Attribute], named: Named) -> str:
+    texts = "".join(
+        f" + coalesce(octet_length({named(attribute)}) + 10, 0)"
+        for attribute in attributes
+        if not _fixed_bytes(attribute)
+    )
+    return f" + {sum(map(_fixed_bytes, attributes))}{texts}"
 
 
 def _fixed_bytes(attribute: Attribute) -> int:

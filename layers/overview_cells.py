@@ -11,7 +11,7 @@ from itertools import pairwise
 from sqlalchemy import Connection, text
 
 from layers.base import Layer
-from layers.generalising import rank, stored, width_m
+from layers.generalising import least_bytes, rank, stored, width_m
 from layers.overview_tables import (
     FINEST_ZOOM,
     LADDER,
@@ -22,9 +22,9 @@ from layers.overview_tables import (
     reference_point,
 )
 
-_KEY = "cell, kind, clearance"
+_KEY = "cell_zoom, cell, kind, clearance"
 _SUMS = "versions, sum_x_cm, sum_y_cm"
-_COLUMNS = f"cell_zoom, {_KEY}, present, last_at, {_SUMS}, instants, changes"
+_COLUMNS = f"{_KEY}, present, last_at, {_SUMS}, instants, changes"
 _EMPTY = "coalesce({}, '{{}}')"
 
 
@@ -35,7 +35,8 @@ def place_all(connection: Connection, layer: Layer, versions: str, placed: str) 
         versions: SQL that selects them.
         placed: Name of the table to make: feature_id, clearance, kind, ``began`` and ``ended`` (of
             valid time), x and y of the finest cell, ``x_cm`` and ``y_cm`` of the reference point,
-            and of lines and areas the width of the box in metres, ``width_m``, and ``tile_rank``.
+            and of lines and areas the width of the box in metres, ``width_m``, ``tile_rank`` and
+            ``least_bytes``.
     """
     # A table that is made is read by several processes, as an INSERT would not be.
     connection.execute(text(f"CREATE UNLOGGED TABLE {placed} AS {_placed(layer, versions)}"))
@@ -47,13 +48,17 @@ def count_all(connection: Connection, layer: Layer, placed: str) -> None:
     Args:
         placed: Table of all versions, as ``place_all`` makes it.
     """
-    cells = qualified_cells(layer)
-    steps = _steps(f"SELECT * FROM {placed}")
-    connection.execute(text(f"INSERT INTO {cells} ({_COLUMNS}) {_gathered(steps, FINEST_ZOOM)}"))
+    cells, periods = qualified_cells(layer), f"{placed}_periods"
+    connection.execute(
+        text(f"CREATE UNLOGGED TABLE {periods} AS {_periods(f'SELECT * FROM {placed}')}")
+    )
+    finest = _gathered(_steps(f"SELECT * FROM {periods}"), key=_PLACE, named=_NAMED_PLACE)
+    connection.execute(text(f"INSERT INTO {cells} ({_COLUMNS}) {finest}"))
+    connection.execute(text(f"DROP TABLE {periods}"))
     for finer, zoom in pairwise(LADDER):
-        shift = 2 * (finer - zoom)
-        coarser = _of_cells(f"SELECT * FROM {cells} WHERE cell_zoom = {finer}", shift)
-        connection.execute(text(f"INSERT INTO {cells} ({_COLUMNS}) {_gathered(coarser, zoom)}"))
+        steps = _of_cells(f"SELECT * FROM {cells} WHERE cell_zoom = {finer}")
+        coarser = _gathered(f"SELECT {_above(finer, zoom)} FROM ({steps}) s")
+        connection.execute(text(f"INSERT INTO {cells} ({_COLUMNS}) {coarser}"))
 
 
 def count_touched(
@@ -70,40 +75,39 @@ def count_touched(
     before = (
         f"SELECT c.* FROM {cells} c JOIN {touched} t USING (cell) WHERE c.cell_zoom = {FINEST_ZOOM}"
     )
+    steps = _steps(_periods(_placed(layer, versions)))
+    now = f"SELECT {_NAMED_PLACE}, at, n, {_SUMS} FROM ({steps}) s"
     # What no instant has stands by itself, as it does in the cells, so that equals cancel out.
     signed = f"""
         SELECT {_KEY}, at, n, 0 AS versions, 0 AS sum_x_cm, 0 AS sum_y_cm FROM now
         UNION ALL
         SELECT {_KEY}, CAST('-infinity' AS timestamptz), 0, {_SUMS} FROM now
         UNION ALL
-        SELECT {_KEY}, at, -n, -versions, -sum_x_cm, -sum_y_cm FROM ({_of_cells(before, 0)}) was"""
+        SELECT {_KEY}, at, -n, -versions, -sum_x_cm, -sum_y_cm FROM ({_of_cells(before)}) was"""
     connection.execute(
         text(
-            f"CREATE UNLOGGED TABLE {differences} AS WITH now AS ({_steps(_placed(layer, versions))}) "
+            f"CREATE UNLOGGED TABLE {differences} AS WITH now AS ({now}) "
             f"SELECT {_KEY}, at, sum(n) AS n, {_summed(_SUMS)} FROM ({signed}) s "
             f"GROUP BY {_KEY}, at "
             "HAVING sum(n) <> 0 OR sum(versions) <> 0 OR sum(sum_x_cm) <> 0 OR sum(sum_y_cm) <> 0"
         )
     )
-    for zoom in LADDER:
-        shift = 2 * (FINEST_ZOOM - zoom)
-        moved = (
-            f"SELECT cell >> {shift} AS cell, kind, clearance, at, n, {_SUMS} FROM {differences}"
+    moved = " UNION ALL ".join(
+        f"SELECT {_above(FINEST_ZOOM, zoom)} FROM {differences}" for zoom in LADDER
+    )
+    is_key = " AND ".join(f"c.{name} = m.{name}" for name in _KEY.split(", "))
+    connection.execute(
+        text(
+            f"""
+            WITH moved AS MATERIALIZED ({moved}),
+            gone AS (
+                DELETE FROM {cells} c USING (SELECT DISTINCT {_KEY} FROM moved) m
+                WHERE {is_key} RETURNING c.*
+            ),
+            steps AS (SELECT * FROM moved UNION ALL {_of_cells("SELECT * FROM gone")})
+            INSERT INTO {cells} ({_COLUMNS}) {_gathered("SELECT * FROM steps")}"""
         )
-        connection.execute(
-            text(
-                f"""
-                WITH moved AS ({moved}),
-                gone AS (
-                    DELETE FROM {cells} c USING (SELECT DISTINCT {_KEY} FROM moved) m
-                    WHERE c.cell_zoom = {zoom} AND c.cell = m.cell AND c.kind = m.kind
-                      AND c.clearance = m.clearance
-                    RETURNING c.*
-                ),
-                steps AS (SELECT * FROM moved UNION ALL {_of_cells("SELECT * FROM gone", 0)})
-                INSERT INTO {cells} ({_COLUMNS}) {_gathered("SELECT * FROM steps", zoom)}"""
-            )
-        )
+    )
     connection.execute(text(f"DROP TABLE {differences}"))
 
 
@@ -117,9 +121,10 @@ def _placed(layer: Layer, versions: str) -> str:
         kind = f"CASE WHEN v.{by.column} IN ({codes}) THEN v.{by.column} ELSE '' END"
     chosen_by = ""
     if has_overview(layer):
-        geometry = "v.geom_3857"
+        geometry, in_tile = "v.geom_3857", [a for a in layer.attributes if a.in_tile]
         chosen_by = (
-            f", {width_m(geometry)} AS width_m, {rank(layer, geometry, stored)} AS tile_rank"
+            f", {width_m(geometry)} AS width_m, {rank(layer, geometry, stored)} AS tile_rank, "
+            f"{least_bytes(layer, in_tile, stored)} AS least_bytes"
         )
     return f"""
         SELECT v.feature_id, v.clearance, {kind} AS kind,
@@ -127,57 +132,75 @@ def _placed(layer: Layer, versions: str) -> str:
                upper(v.valid_during) AS ended,
                {cell_number(x, FINEST_ZOOM)} AS x,
                {cell_number(y, FINEST_ZOOM, southward=True)} AS y,
-               CAST(round(({x}) * 100) AS bigint) AS x_cm,
-               CAST(round(({y}) * 100) AS bigint) AS y_cm{chosen_by}
+               {_centimetres(x)} AS x_cm, {_centimetres(y)} AS y_cm{chosen_by}
         FROM ({versions}) v"""
 
 
-def _steps(placed: str) -> str:
-    """Versions as steps of their cells: one more when it begins, one less when it ends.
+def _centimetres(metres: str) -> str:
+    # The square of tiles fits into the type whose sums are quick; what lies beyond it, near the
+    # poles, is in no tile.
+    most = 2**31 - 1
+    return f"CAST(greatest({-most}, least({most}, round(({metres}) * 100))) AS integer)"
 
-    Args:
-        placed: SQL of the versions, as ``place_all`` has them.
-    """
-    key = "x, y, kind, clearance"
+
+def _periods(placed: str) -> str:
+    """Placed versions of one cell and period put together."""
+    key = "x, y, kind, clearance, began, ended"
+    return (
+        f"SELECT {key}, count(*) AS n, sum(x_cm) AS x_cm, sum(y_cm) AS y_cm "
+        f"FROM ({placed}) p GROUP BY {key}"
+    )
+
+
+_PLACE = "x, y, kind, clearance"
+
+_NAMED_PLACE = f"{FINEST_ZOOM} AS cell_zoom, city.quadkey(x, y) AS cell, kind, clearance"
+"""A place as the key of its cell: numbered only when few are left."""
+
+
+def _steps(periods: str) -> str:
+    """Periods as steps of their places: more where one begins, fewer where it ends."""
     return f"""
-        SELECT city.quadkey(s.x, s.y) AS cell, s.kind, s.clearance, s.at, s.n, {_SUMS}
-        FROM (
-            SELECT {key}, e.at, sum(e.n) AS n, sum(e.versions) AS versions,
-                   sum(e.x_cm) AS sum_x_cm, sum(e.y_cm) AS sum_y_cm
-            FROM (
-                SELECT {key}, began, ended, count(*) AS n, sum(x_cm) AS x_cm, sum(y_cm) AS y_cm
-                FROM ({placed}) p GROUP BY {key}, began, ended
-            ) v
-            CROSS JOIN LATERAL (
-                VALUES (began, n, n, x_cm, y_cm), (ended, -n, 0, 0, 0)
-            ) e (at, n, versions, x_cm, y_cm)
-            WHERE e.at IS NOT NULL
-            GROUP BY {key}, e.at
-        ) s"""
+        SELECT {_PLACE}, e.at, e.n, {_SUMS}
+        FROM ({periods}) p
+        CROSS JOIN LATERAL (
+            VALUES (began, n, n, x_cm, y_cm), (ended, -n, 0, 0, 0)
+        ) e (at, n, versions, sum_x_cm, sum_y_cm)
+        WHERE e.at IS NOT NULL"""
 
 
-def _of_cells(cells: str, shift: int) -> str:
-    """Cells as steps of the cells ``shift`` bits above them."""
-    key = f"c.cell >> {shift} AS cell, c.kind, c.clearance"
+def _above(finer: int, zoom: int) -> str:
+    """Columns of steps of cells as those of the cells above them."""
+    cell = f"cell >> {2 * (finer - zoom)} AS cell"
+    return f"{zoom} AS cell_zoom, {cell}, kind, clearance, at, n, {_SUMS}"
+
+
+def _of_cells(cells: str) -> str:
+    """Cells as their steps."""
     # What no instant has goes with a step of its own that changes nothing.
     return f"""
-        SELECT {key}, u.at, u.n, 0 AS versions, 0 AS sum_x_cm, 0 AS sum_y_cm
+        SELECT {_KEY}, u.at, u.n, 0 AS versions, 0 AS sum_x_cm, 0 AS sum_y_cm
         FROM ({cells}) c CROSS JOIN LATERAL unnest(c.instants, c.changes) u (at, n)
         UNION ALL
-        SELECT {key}, CAST('-infinity' AS timestamptz), 0, {_SUMS} FROM ({cells}) c"""
+        SELECT {_KEY}, CAST('-infinity' AS timestamptz), 0, {_SUMS} FROM ({cells}) c"""
 
 
-def _gathered(steps: str, zoom: int) -> str:
-    """Steps put together to cells; a cell of which nothing is left is none."""
+def _gathered(steps: str, *, key: str = _KEY, named: str = _KEY) -> str:
+    """Steps put together to cells; a cell of which nothing is left is none.
+
+    Args:
+        key: The columns by which they are put together.
+        named: The key as cells have it.
+    """
     changed = "FILTER (WHERE n <> 0)"
     return f"""
-        SELECT {zoom}, {_KEY}, sum(n),
+        SELECT {named}, sum(n),
                coalesce(max(at) {changed}, '-infinity'), {_summed(_SUMS)},
                {_EMPTY.format(f"array_agg(at ORDER BY at) {changed}")},
                {_EMPTY.format(f"array_agg(CAST(n AS integer) ORDER BY at) {changed}")}
-        FROM (SELECT {_KEY}, at, sum(n) AS n, {_summed(_SUMS)}
-              FROM ({steps}) a GROUP BY {_KEY}, at) g
-        GROUP BY {_KEY} HAVING sum(versions) > 0"""
+        FROM (SELECT {key}, at, sum(n) AS n, {_summed(_SUMS)}
+              FROM ({steps}) a GROUP BY {key}, at) g
+        GROUP BY {key} HAVING sum(versions) > 0"""
 
 
 def _summed(columns: str) -> str:

@@ -1,36 +1,30 @@
-"""Which versions the tiles of low zooms show: chosen zoom by zoom, each from what the next one has.
+"""The rows of an overview: chosen zoom by zoom, each from what the next finer one has.
 
-Within a cell, a tile's 64th part, features are taken by rank until they would take more bytes than
-the cell may; all held versions of a feature that lie in the cell go with it, so what is chosen does
-not depend on the instant. The zoom below the base zoom chooses from the versions themselves, each
-other one from what the next finer zoom shows: a change of few features is a change of few cells.
+The zoom below the base zoom chooses from the versions themselves, each other one from what the next
+finer zoom shows: a change of few features is a change of few cells.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy import Connection, text
 
 from layers.base import Layer
-from layers.generalising import (
-    SELECTED_BYTES,
-    encoded_bytes,
-    is_seen,
-    is_wide,
-    least_bytes,
-    rank,
-    simplified,
-    stored,
+from layers.overview_choice import (
+    cell_of,
+    cell_zoom,
+    foremost_rows,
+    overview_columns,
+    placed_rows,
+    placed_versions,
+    ranked,
+    shaped_rows,
+    smallint,
+    unfit_rows,
 )
-from layers.overview_tables import (
-    FINEST_ZOOM,
-    cell_number,
-    qualified_overview,
-    reference_point,
-)
-from layers.tables import column_names
-
-CELL_LEVELS = 3
-"""A tile has 8 x 8 cells."""
+from layers.overview_tables import EARTH_HALF_M, cell_box, cell_number, qualified_overview
+from layers.tables import STAGING_SCHEMA, table_name
 
 _KEY = ("feature_id", "clearance", "valid_during")
 """What tells the rows of a zoom in a cell apart."""
@@ -42,52 +36,77 @@ _BY_INDEX = {
 """The two kinds of rows ``o`` of an overview: each has its own index."""
 
 
-def smallint(zoom: int) -> str:
-    """SQL of a zoom of the type of its column, without which the index by zoom is no use."""
-    return f"CAST({zoom} AS smallint)"
+def choose_all(
+    connection: Connection, layer: Layer, base_zoom: int, versions: str, placed: str
+) -> None:
+    """Fill an overview, which must be empty.
+
+    What each zoom shows is made in tables of its own: these are made and read by several processes,
+    and the next zoom reads no more than it chooses from.
+
+    Args:
+        versions: SQL of all held versions.
+        placed: Table of where they lie (``layers.overview_cells.place_all``).
+    """
+    is_timeless = not connection.execute(
+        text(f"SELECT EXISTS (SELECT FROM {placed} WHERE ended IS NOT NULL)")
+    ).scalar_one()
+    rows, columns = ranked(layer, versions), overview_columns(layer)
+    made: list[str] = []
+
+    def make(what: str, statement: str) -> str:
+        made.append(f"{STAGING_SCHEMA}.{table_name(layer)}_{what}")
+        connection.execute(text(f"CREATE UNLOGGED TABLE {made[-1]} AS {statement}"))
+        return made[-1]
+
+    for zoom in reversed(range(base_zoom)):
+        of_zoom = placed_rows(layer, zoom, rows)
+        if zoom == base_zoom - 1:
+            of_zoom = placed_versions(zoom, placed)
+        foremost = make(f"foremost_{zoom}", foremost_rows(of_zoom, is_timeless=is_timeless))
+        shaped = make(
+            f"shaped_{zoom}", shaped_rows(layer, zoom, rows, foremost, is_timeless=is_timeless)
+        )
+        connection.execute(
+            text(
+                f"DELETE FROM {shaped} s USING ({unfit_rows(shaped)}) u "
+                "WHERE s.cell = u.cell AND s.place = u.place"
+            )
+        )
+        writing = f"INSERT INTO {qualified_overview(layer)} ({columns})"
+        written = connection.execute(text(f"{writing} SELECT {columns} FROM {shaped}"))
+        if not written.rowcount:
+            break
+        rows = f"SELECT {columns} FROM {shaped}"
+    if made:
+        connection.execute(text(f"DROP TABLE {', '.join(made)}"))
 
 
-def cell_zoom(zoom: int) -> int:
-    """The zoom whose tiles are the cells of the tiles of a zoom."""
-    return min(zoom + CELL_LEVELS, FINEST_ZOOM)
+Cell = tuple[int, int]
+"""Column and row."""
 
-
-def version_columns(layer: Layer) -> str:
-    """The columns of versions that an overview carries, besides their geometry."""
-    columns = ("feature_id", *column_names(layer), "admin_code", "clearance", "valid_during")
-    return ", ".join(columns)
-
-
-def overview_columns(layer: Layer) -> str:
-    """The columns of an overview, as ``chosen_rows`` gives them."""
-    return f"tile_zoom, {version_columns(layer)}, tile_rank, reference_x, reference_y, geom_3857"
-
-
-def ranked(layer: Layer, versions: str) -> str:
-    """Versions with what they are chosen by, as the finest overview is made from."""
-    x, y = reference_point("v.geom_3857")
-    return (
-        f"SELECT {version_columns(layer)}, v.geom_3857, {rank(layer, 'v.geom_3857', stored)} "
-        f"AS tile_rank, {x} AS reference_x, {y} AS reference_y FROM ({versions}) v"
-    )
+Box = tuple[float, float, float, float]
+"""(xmin, ymin, xmax, ymax) in EPSG:3857, metres."""
 
 
 def choose_again(
-    connection: Connection, layer: Layer, zoom: int, cells: str, rows: str
-) -> list[tuple[float, float, float, float]]:
+    connection: Connection, layer: Layer, zoom: int, cells: Collection[Cell], rows: str
+) -> dict[Cell, Box]:
     """Choose anew for some cells.
 
     Args:
-        cells: SQL that selects them as x and y of ``cell_zoom(zoom)`` with their box.
-        rows: As for ``choose``.
+        cells: Those of ``cell_zoom(zoom)``.
+        rows: SQL of the rows to choose from, as ``ranked`` or an overview has them; those of the
+            cells, which it finds in ``cells`` with columns x, y and ``box``.
 
     Returns:
-        Boxes of rows that came or went, EPSG:3857, (xmin, ymin, xmax, ymax); one for those of a
-        tile.
+        The cells of the next coarser zoom in which rows came or went, with the boxes of these.
     """
     column, row = (
         cell_number(
-            f"coalesce(g.reference_{axis}, n.reference_{axis})", zoom, southward=axis == "y"
+            f"coalesce(g.reference_{axis}, n.reference_{axis})",
+            cell_zoom(zoom - 1),
+            southward=axis == "y",
         )
         for axis in "xy"
     )
@@ -112,11 +131,21 @@ def choose_again(
         f"ON o.tile_zoom = {smallint(zoom)} AND {which} AND {_lies_in_cell('o', zoom)}"
         for which in _BY_INDEX.values()
     )
+    foremost = foremost_rows(placed_rows(layer, zoom, "SELECT * FROM found"), is_timeless=False)
+    shaped = shaped_rows(layer, zoom, "SELECT * FROM found", "foremost", is_timeless=False)
     changed = connection.execute(
         text(
             f"""
-            WITH cells AS MATERIALIZED ({cells}),
-            chosen AS MATERIALIZED ({chosen_rows(layer, zoom, rows, placed_rows(zoom, rows))}),
+            WITH cells AS MATERIALIZED ({_boxed_cells(zoom)}),
+            found AS MATERIALIZED ({rows}),
+            foremost AS ({foremost}),
+            shaped AS MATERIALIZED ({shaped}),
+            chosen AS MATERIALIZED (
+                SELECT {written} FROM shaped s WHERE NOT EXISTS (
+                    SELECT FROM ({unfit_rows("shaped")}) u
+                    WHERE u.cell = s.cell AND u.place = s.place
+                )
+            ),
             {deleted},
             came AS (
                 INSERT INTO {overview} ({written})
@@ -124,32 +153,42 @@ def choose_again(
                 WHERE NOT EXISTS (SELECT FROM ({were}) o WHERE {is_same})
                 RETURNING {returned}
             )
-            SELECT ST_XMin(b), ST_YMin(b), ST_XMax(b), ST_YMax(b)
-            FROM (SELECT ST_Extent(coalesce(g.geom_3857, n.geom_3857)) AS b
+            SELECT x, y, ST_XMin(b), ST_YMin(b), ST_XMax(b), ST_YMax(b)
+            FROM (SELECT {column} AS x, {row} AS y,
+                         ST_Extent(coalesce(g.geom_3857, n.geom_3857)) AS b
                   FROM ({gone}) g FULL JOIN came n USING (feature_id, clearance, valid_during)
-                  GROUP BY {column}, {row}) d"""
-        )
+                  GROUP BY 1, 2) d"""
+        ),
+        {"columns": [x for x, _ in cells], "rows": [y for _, y in cells]},
     ).all()
-    return [(row[0], row[1], row[2], row[3]) for row in changed]
+    return {(row[0], row[1]): (row[2], row[3], row[4], row[5]) for row in changed}
 
 
-def in_cells(layer: Layer, zoom: int, cells: str) -> str:
-    """The rows of the overview of a zoom that lie in cells, to choose from for the zoom above it.
+def _boxed_cells(zoom: int) -> str:
+    """SQL of cells with the boxes by which rows with reference points there are looked up."""
+    cells = cell_zoom(zoom)
+    # A shape is coarser than the version's, so its box may miss its reference point by this.
+    margin_m = 2 * EARTH_HALF_M / 2**zoom / 256
+    return (
+        f"SELECT x, y, {cell_box('x', 'y', cells, margin_m)} AS box FROM "
+        "unnest(CAST(:columns AS integer[]), CAST(:rows AS integer[])) c (x, y)"
+    )
 
-    Args:
-        zoom: Of the rows.
-        cells: Table expression of the cells of ``cell_zoom(zoom - 1)``.
+
+def in_cells(layer: Layer, zoom: int) -> str:
+    """SQL of the rows of the overview of a zoom, to choose from for the zoom above it.
+
+    Those that lie in ``cells``, which are of ``cell_zoom(zoom - 1)``.
     """
     return " UNION ALL ".join(
-        f"SELECT o.* FROM {cells} c JOIN {qualified_overview(layer)} o "
+        f"SELECT o.* FROM cells c JOIN {qualified_overview(layer)} o "
         f"ON o.tile_zoom = {smallint(zoom)} AND {which} AND {_lies_in_cell('o', zoom - 1)}"
         for which in _BY_INDEX.values()
     )
 
 
 def _lies_in_cell(alias: str, zoom: int) -> str:
-    column, row = _cell(alias, zoom)
-    return f"{alias}.geom_3857 && c.box AND {lies_in(column, row)}"
+    return f"{alias}.geom_3857 && c.box AND {lies_in(*cell_of(alias, zoom))}"
 
 
 def lies_in(column: str, row: str) -> str:
@@ -158,95 +197,3 @@ def lies_in(column: str, row: str) -> str:
     Written so that rows are looked up by the box of each cell, and not all of them hashed.
     """
     return f"{column} - c.x = 0 AND {row} - c.y = 0"
-
-
-def _cell(alias: str, zoom: int) -> tuple[str, str]:
-    cells = cell_zoom(zoom)
-    return (
-        cell_number(f"{alias}.reference_x", cells),
-        cell_number(f"{alias}.reference_y", cells, southward=True),
-    )
-
-
-def _packed(clearance: str, column: str, row: str) -> str:
-    """SQL of one number for a cell and the clearance of its rows: quicker to sort by than three."""
-    bits = FINEST_ZOOM + 1
-    return (
-        f"(CAST({clearance} AS bigint) << {2 * bits} | CAST({column} AS bigint) << {bits} | {row})"
-    )
-
-
-def placed_rows(zoom: int, rows: str) -> str:
-    """SQL of what is seen at a zoom, as it is chosen by: by feature, rank and cell.
-
-    Args:
-        rows: SQL of rows as ``ranked`` or an overview has them.
-    """
-    cell = _packed("v.clearance", *_cell("v", zoom))
-    return (
-        f"SELECT v.clearance, v.feature_id, v.tile_rank, {cell} AS cell "
-        f"FROM ({rows}) v WHERE {is_seen('v.geom_3857', zoom)}"
-    )
-
-
-def placed_versions(zoom: int, placed: str) -> str:
-    """The same of versions that are placed in a table (``layers.overview_cells.place_all``)."""
-    shift = FINEST_ZOOM - cell_zoom(zoom)
-    cell = _packed("p.clearance", f"(p.x >> {shift})", f"(p.y >> {shift})")
-    return (
-        f"SELECT p.clearance, p.feature_id, p.tile_rank, {cell} AS cell "
-        f"FROM {placed} p WHERE {is_wide('p.width_m', zoom)}"
-    )
-
-
-def chosen_rows(
-    layer: Layer, zoom: int, rows: str, placed: str, *, is_timeless: bool = False
-) -> str:
-    """SELECT of the rows of a zoom, out of others, as they stand in an overview.
-
-    First by rank alone, so that only few shapes are made coarser; then by the bytes of these.
-
-    Args:
-        rows: SQL of the rows to choose from, as ``ranked`` or an overview has them; of all cells
-            that are chosen for, and whole cells only.
-        placed: SQL of the same rows, as ``placed_rows`` has them.
-        is_timeless: Whether each feature has one row.
-    """
-    columns = ", ".join(f"v.{name}" for name in version_columns(layer).split(", "))
-    cell = _packed("v.clearance", *_cell("v", zoom))
-    in_tile = [attribute for attribute in layer.attributes if attribute.in_tile]
-    size = encoded_bytes(in_tile, "v.shape", stored)
-    features = (
-        placed
-        if is_timeless
-        else "SELECT clearance, cell, feature_id, max(tile_rank) AS tile_rank "
-        f"FROM ({placed}) p GROUP BY clearance, cell, feature_id"
-    )
-    return f"""
-        WITH features AS ({features}),
-        foremost AS (
-            SELECT * FROM (
-                SELECT f.*, row_number() OVER (
-                    PARTITION BY cell ORDER BY tile_rank DESC, feature_id
-                ) AS place
-                FROM features f
-            ) f WHERE place <= {SELECTED_BYTES // least_bytes(layer, in_tile)}
-        ),
-        shaped AS MATERIALIZED (
-            SELECT v.*, f.cell, f.place, {simplified("v.geom_3857", zoom)} AS shape
-            FROM ({rows}) v JOIN foremost f
-              ON f.clearance = v.clearance AND f.feature_id = v.feature_id AND {cell} - f.cell = 0
-            WHERE {is_seen("v.geom_3857", zoom)}
-        ),
-        sized AS (
-            SELECT cell, place, max({size}) AS size FROM shaped v GROUP BY cell, place
-        ),
-        chosen AS (
-            SELECT * FROM (
-                SELECT s.*, sum(size) OVER (PARTITION BY cell ORDER BY place) AS upto
-                FROM sized s
-            ) s WHERE upto <= {SELECTED_BYTES} OR place = 1
-        )
-        SELECT {smallint(zoom)} AS tile_zoom, {columns}, v.tile_rank, v.reference_x, v.reference_y,
-               v.shape AS geom_3857
-        FROM shaped v JOIN chosen USING (cell, place)"""

@@ -42,6 +42,9 @@ LADDER = (18, 15, 12, 9, 6, 3)
 EARTH_HALF_M = 20_037_508.342789244
 """Half the width of the Web Mercator square (EPSG:3857), metres."""
 
+_BEYOND_M = 1e9
+"""Farther from the equator than any latitude of double precision in EPSG:3857, metres."""
+
 
 def overview_name(layer: Layer) -> str:
     """Name of the readers' view of the overview."""
@@ -199,6 +202,25 @@ def cell_number(coordinate: str, zoom: int, *, southward: bool = False) -> str:
     number = f"CAST(greatest(0, least({finest - 1}, floor(({metres}) / {size!r}))) AS integer)"
     # Cells of all zooms nest exactly, whatever the rounding of the finest.
     return number if zoom == FINEST_ZOOM else f"({number} >> {FINEST_ZOOM - zoom})"
+
+
+def cell_box(x: str, y: str, zoom: int, margin_m: float) -> str:
+    """SQL of a box that reaches all geometries whose reference points a tile of a zoom holds.
+
+    Args:
+        x: SQL of its column; ``y`` of its row.
+        margin_m: How far reference points may lie beside the boxes of the geometries, metres.
+    """
+    width, last = 2 * EARTH_HALF_M / 2**zoom, 2**zoom - 1
+    less, more = EARTH_HALF_M - margin_m, EARTH_HALF_M + margin_m
+    # Outermost cells hold what lies beyond them too: near the poles the square of tiles ends.
+    sides = (
+        f"CASE {x} WHEN 0 THEN {-_BEYOND_M} ELSE {x} * {width!r} - {more!r} END",
+        f"CASE {y} WHEN {last} THEN {-_BEYOND_M} ELSE {less!r} - ({y} + 1) * {width!r} END",
+        f"CASE {x} WHEN {last} THEN {_BEYOND_M} ELSE ({x} + 1) * {width!r} - {less!r} END",
+        f"CASE {y} WHEN 0 THEN {_BEYOND_M} ELSE {more!r} - {y} * {width!r} END",
+    )
+    return f"ST_MakeEnvelope({', '.join(sides)}, {TILE_SRID})"
 
 
 def reference_point(geometry: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ versions themselves, so that an answer once given stays the same however overvie
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -18,21 +18,12 @@ from layers.access import Clearance
 from layers.base import Layer
 from layers.generalising import MAX_TILE_BYTES
 from layers.overview_cells import count_all, count_touched, most_in_tile, place_all
-from layers.overview_rows import (
-    cell_zoom,
-    choose_again,
-    chosen_rows,
-    in_cells,
-    lies_in,
-    overview_columns,
-    placed_rows,
-    placed_versions,
-    ranked,
-    version_columns,
-)
+from layers.overview_choice import cell_zoom, ranked, version_columns
+from layers.overview_rows import Box, Cell, choose_again, choose_all, in_cells, lies_in
 from layers.overview_tables import (
     EARTH_HALF_M,
     FINEST_ZOOM,
+    cell_box,
     cell_number,
     generalised_tables,
     has_overview,
@@ -64,8 +55,6 @@ _SETTINGS = {
     "enable_mergejoin": "off",
     "work_mem": "128MB",
 }
-
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -140,6 +129,12 @@ def _rebuild(connection: Connection, layer: Layer, drafts: tuple[str, ...] = ())
         _choose_all(connection, layer, versions, placed)
 
 
+def _choose_all(connection: Connection, layer: Layer, versions: str, placed: str) -> None:
+    if has_overview(layer):
+        connection.execute(text(f"DELETE FROM {qualified_overview(layer)}"))
+        choose_all(connection, layer, _base_zoom(connection, layer), versions, placed)
+
+
 @contextmanager
 def _placed(connection: Connection, layer: Layer, versions: str) -> Iterator[str]:
     """A table of where versions lie, for as long as it is needed."""
@@ -200,86 +195,41 @@ def _held_in(layer: Layer, cells: str, zoom: int) -> str:
 def _find_cells(connection: Connection, touched: Touched, cells: str) -> int:
     """Make the table of the finest cells that were touched, and say how many there are."""
     x, y = reference_point("geom_3857")
-    connection.execute(
+    found: int = connection.execute(
         text(
             f"CREATE UNLOGGED TABLE {cells} AS "
-            "SELECT x, y, city.quadkey(x, y) AS cell FROM ("
-            f"SELECT DISTINCT {cell_number(x, FINEST_ZOOM)} AS x, "
+            f"SELECT x, y, city.quadkey(x, y) AS cell, {cell_box('x', 'y', FINEST_ZOOM, 0.01)} "
+            f"AS box FROM (SELECT DISTINCT {cell_number(x, FINEST_ZOOM)} AS x, "
             f"{cell_number(y, FINEST_ZOOM, southward=True)} AS y FROM {touched.table}) t"
         )
-    )
-    connection.execute(text(f"ANALYZE {cells}"))
-    found: int = connection.execute(text(f"SELECT count(*) FROM {cells}")).scalar_one()
+    ).rowcount
     return found
 
 
 def _keep_part(connection: Connection, layer: Layer, cells: str, number: int) -> Kept:
-    finest = f"({_cells_of(cells, FINEST_ZOOM, 0.0)})"
     count_touched(
         connection,
         layer,
         cells,
-        _held_in(layer, finest, FINEST_ZOOM),
+        _held_in(layer, cells, FINEST_ZOOM),
         f"{STAGING_SCHEMA}.steps_{number}",
     )
     kept = Kept()
-    if not has_overview(layer):
+    base = _base_zoom(connection, layer)
+    if not has_overview(layer) or not base:
         return kept
-    base = _base_zoom(connection, layer)
+    rows = ranked(layer, _held_in(layer, "cells", cell_zoom(base - 1)))
+    shift = FINEST_ZOOM - cell_zoom(base - 1)
+    found = connection.execute(text(f"SELECT DISTINCT x >> {shift}, y >> {shift} FROM {cells}"))
+    changed: Collection[Cell] = [(row[0], row[1]) for row in found]
     for zoom in reversed(range(base)):
-        # A shape is coarser than the version's, so its box may miss its reference point by this.
-        margin = 2 * EARTH_HALF_M / 2**zoom / 256
-        rows = in_cells(layer, zoom + 1, "cells")
-        if zoom == base - 1:
-            rows = ranked(layer, _held_in(layer, "cells", cell_zoom(zoom)))
-        of_zoom = _cells_of(cells, cell_zoom(zoom), margin)
-        if boxes := choose_again(connection, layer, zoom, of_zoom, rows):
-            kept.boxes[zoom] = boxes
-    return kept
-
-
-def _cells_of(cells: str, zoom: int, margin_m: float) -> str:
-    """SQL of the cells of a zoom that hold cells of the table, with their boxes."""
-    shift = FINEST_ZOOM - zoom
-    return (
-        f"SELECT x, y, ST_Expand(ST_TileEnvelope({zoom}, x, y), {margin_m + 0.01!r}) AS box "
-        f"FROM (SELECT DISTINCT x >> {shift} AS x, y >> {shift} AS y FROM {cells}) t"
-    )
-
-
-def _choose_all(connection: Connection, layer: Layer, versions: str, placed: str) -> None:
-    """Choose the rows of all zooms anew.
-
-    Each zoom is chosen in a table of its own, which the next one is chosen from: there it is read
-    by several processes, and as a whole.
-
-    Args:
-        placed: Table of where the versions lie.
-    """
-    if not has_overview(layer):
-        return
-    overview = qualified_overview(layer)
-    connection.execute(text(f"DELETE FROM {overview}"))
-    is_timeless = not connection.execute(
-        text(f"SELECT EXISTS (SELECT FROM {placed} WHERE ended IS NOT NULL)")
-    ).scalar_one()
-    rows, made = ranked(layer, versions), []
-    base = _base_zoom(connection, layer)
-    for zoom in reversed(range(base)):
-        of_zoom = placed_versions(zoom, placed) if zoom == base - 1 else placed_rows(zoom, rows)
-        chosen = f"{STAGING_SCHEMA}.{table_name(layer)}_chosen_{zoom}"
-        statement = chosen_rows(layer, zoom, rows, of_zoom, is_timeless=is_timeless)
-        found = connection.execute(text(f"CREATE UNLOGGED TABLE {chosen} AS {statement}")).rowcount
-        made.append(chosen)
-        if not found:
+        boxes = choose_again(connection, layer, zoom, changed, rows)
+        # What a zoom shows follows from what the next finer one does.
+        if not boxes:
             break
-        columns = overview_columns(layer)
-        connection.execute(
-            text(f"INSERT INTO {overview} ({columns}) SELECT {columns} FROM {chosen}")
-        )
-        rows = f"SELECT * FROM {chosen}"
-    if made:
-        connection.execute(text(f"DROP TABLE {', '.join(made)}"))
+        kept.boxes[zoom] = list(boxes.values())
+        changed, rows = boxes.keys(), in_cells(layer, zoom)
+    return kept
 
 
 def _base_zoom(connection: Connection, layer: Layer) -> int:

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from layers.access import Clearance
 from layers.base import Attribute, Layer
-from layers.generalising import encoded_bytes, least_bytes, rank, read
+from layers.generalising import encoded_bytes, fewest_bytes, rank, read
 from layers.overview_tables import (
     FINEST_ZOOM,
     LADDER,
@@ -186,7 +186,7 @@ def bounded_statement(shown: Shown, versions: str, srid: int) -> str:
         f"%(box_east)s::float8, %(box_north)s::float8, {srid})"
     )
     by_rank = rank(shown.layer, "v.geom_3857", read)
-    most = shown.max_bytes // least_bytes(shown.layer, shown.carried)
+    most = shown.max_bytes // fewest_bytes(shown.layer, shown.carried)
     return (
         f"WITH versions AS ({versions}), "
         "found AS MATERIALIZED "

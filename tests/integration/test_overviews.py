@@ -17,7 +17,7 @@ import pytest
 from psycopg import AsyncConnection
 from sqlalchemy import Connection, text
 
-from layers import overview_rows, overviews
+from layers import overview_choice, overviews
 from layers.access import Clearance
 from layers.claims import Claim
 from layers.overview_tables import EARTH_HALF_M, cells_name, has_overview
@@ -42,7 +42,7 @@ def tight_bounds() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(overviews, "_FULL_BYTES", 4_000)
         patch.setattr(overviews, "_EASY_BYTES", 3_000)
-        patch.setattr(overview_rows, "SELECTED_BYTES", 300)
+        patch.setattr(overview_choice, "SELECTED_BYTES", 300)
         yield
 
 
