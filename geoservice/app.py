@@ -34,12 +34,13 @@ from geoservice.db import Database, DatabaseAddress
 from geoservice.hours import CityHours
 from geoservice.middleware import BodyLimit, HeadAnswers, RequestContext
 from geoservice.problems import install_problem_handlers
+from geoservice.protocol import READY_ANSWERS, ReadyAnswers
 from geoservice.raster_cache import RasterCache
 from geoservice.raster_service import RasterService
 from geoservice.raster_work import RasterThreads
 from geoservice.settings import Settings
 from geoservice.theme_watch import ThemeWatch, know_layers
-from geoservice.tile_cache.hits import TileHits
+from geoservice.tile_cache.hits import AnswerHits, TileHits
 from geoservice.tile_cache.keeper import CacheKeeper
 from geoservice.tile_service import TileService
 from tiles.cache import CacheFolder
@@ -61,17 +62,18 @@ def create_app(settings: Settings) -> FastAPI:
     """The application for one set of settings; opens connections only when it starts."""
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, ReadyAnswers]]:
         database = Database(DatabaseAddress(settings.database), settings.database.pool_size)
         app.state.database = database
-        app.state.gate = Gate(database)
+        app.state.gate = gate = Gate(database)
         folder = CacheFolder(settings.tile_cache_folder, settings.tiles.cache_bytes)
         keeper = CacheKeeper(database, folder)
         app.state.tiles = TileService(database, keeper, settings.tiles)
+        app.state.hits = TileHits(gate, app.state.tiles)
         app.state.rasters = _raster_service(database, keeper, settings)
         async with ThemeWatch(database).running() as app.state.themes, keeper.running():
             log.info("worker started", version=__version__)
-            yield
+            yield {READY_ANSWERS: app.state.hits}
             app.state.stopping = True
         app.state.rasters.close()
         await database.close()
@@ -121,7 +123,7 @@ def create_app(settings: Settings) -> FastAPI:
         uploads={LOADS_PATH: settings.load.max_upload_bytes},
     )
     app.add_middleware(HeadAnswers)
-    app.add_middleware(TileHits)
+    app.add_middleware(AnswerHits)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=settings.http.allowed_origins,

@@ -13,10 +13,11 @@ from layers.errors import BodyTooLarge
 
 log = structlog.get_logger("geoservice.request")
 
-_SECURITY_HEADERS = (
+SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 )
+"""Of every answer."""
 
 
 IS_HIT = "geoservice.is_hit"
@@ -51,7 +52,7 @@ class RequestContext:
                 message["headers"] = [
                     *message["headers"],
                     (b"x-request-id", request_id.encode()),
-                    *_SECURITY_HEADERS,
+                    *SECURITY_HEADERS,
                 ]
             await send(message)
 

@@ -8,9 +8,9 @@ import uvicorn
 
 from geoservice.app import create_app
 from geoservice.db import DatabaseAddress
-from geoservice.joined_writes import JoinedWritesProtocol
 from geoservice.loads.processes import start_workers
 from geoservice.logs import configure_logs
+from geoservice.protocol import ServiceProtocol
 from geoservice.schema import assert_current, migrate
 from geoservice.settings import Settings
 from layers.roles import Role
@@ -44,7 +44,7 @@ def serve(settings: Settings) -> None:
         port=settings.http.port,
         workers=settings.http.workers,
         loop="uvloop",
-        http=JoinedWritesProtocol,
+        http=ServiceProtocol,
         access_log=False,
         log_config=None,
         server_header=False,

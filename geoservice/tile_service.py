@@ -68,6 +68,19 @@ class TileAsk:
         return self.queries[0].time.as_recorded
 
 
+@dataclass(slots=True)
+class _Known:
+    """What a request is known to ask for.
+
+    Attributes:
+        present: A cache, and the packed key of the tile in it, where the tile is one of the present
+            as it is believed now: its key does not change with the clock.
+    """
+
+    ask: TileAsk
+    present: tuple[TileCache, bytes] | None = None
+
+
 class TileService:
     """The tiles of one worker."""
 
@@ -83,14 +96,14 @@ class TileService:
         self._making: SharedWork[CachedTile] = SharedWork()
         # For whom each is made, as long as it is.
         self._parties: WeakValueDictionary[tuple[bytes, int], Party] = WeakValueDictionary()
-        self._asked: OrderedDict[tuple[str, bytes, int], TileAsk] = OrderedDict()
+        self._asked: OrderedDict[tuple[str, bytes, int], _Known] = OrderedDict()
 
     def remember(self, path: str, query: bytes, ask: TileAsk) -> None:
         """Know what a request of a path and a query string asks for, for ``hit``.
 
         It was answered, so an instant of recorded time that it names is settled, and stays so.
         """
-        self._asked[path, query, int(ask.queries[0].level)] = ask
+        self._asked[path, query, int(ask.queries[0].level)] = _Known(ask)
         while len(self._asked) > _REMEMBERED_REQUESTS:
             self._asked.popitem(last=False)
 
@@ -98,20 +111,30 @@ class TileService:
         """The tile of a request that is known and cached, without waiting for anything."""
         cache = self._keeper.cache
         name = (path, query, int(access.level))
-        ask = self._asked.get(name)
-        if cache is None or ask is None:
+        known = self._asked.get(name)
+        if cache is None or known is None:
             return None
-        if not all(is_registered(layer) for layer in ask.layers):
+        if not all(is_registered(query.layer) for query in known.ask.queries):
             # A theme was edited: the same words mean another layer.
             del self._asked[name]
             return None
-        times = self._known_times_of(cache, ask)
-        if times is None:
-            return None
-        found = self._get(cache, self._key(cache, ask, times), times)
+        found = self._found(cache, known)
         if found is not None:
             self._keeper.count("hits")
         return found
+
+    def _found(self, cache: TileCache, known: _Known) -> CachedTile | None:
+        if known.present is not None and known.present[0] is cache:
+            found = cache.get_packed(known.present[1])
+            return found if found is not None and found.expires_at > time.time() * 1e6 else None
+        ask = known.ask
+        times = self._known_times_of(cache, ask)
+        if times is None:
+            return None
+        key = self._key(cache, ask, times)
+        if ask.is_now and ask.as_recorded is None:
+            known.present = cache, key.packed()
+        return self._get(cache, key, times)
 
     async def answer(
         self, access: Access, ask: TileAsk, client: str = "", *, gzip: bool = True

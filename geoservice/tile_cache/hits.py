@@ -1,53 +1,70 @@
-"""Answers from the cache ahead of the router, in plain ASGI: nothing is parsed that was before."""
+"""Answers from the cache ahead of the router: nothing is parsed that was before."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from geoservice.auth import Gate
 from geoservice.middleware import IS_HIT
-from geoservice.tile_answer import tile_answer
+from geoservice.tile_answer import Header, TileAnswer, tile_answer
 from geoservice.tile_service import TileService
+
+_PREFIX = "/tiles/"
 
 
 class TileHits:
-    """Answers requests for tiles that were asked for before and are cached; passes on all else."""
+    """Knows the answers to requests for tiles that were asked for before and are cached."""
+
+    def __init__(self, gate: Gate, service: TileService) -> None:
+        self._gate = gate
+        self._service = service
+
+    def answer(self, path: str, query: bytes, headers: Sequence[Header]) -> TileAnswer | None:
+        """The answer to a GET, or None where the router has to find it.
+
+        Args:
+            headers: Names in small letters.
+        """
+        if not path.startswith(_PREFIX):
+            return None
+        named = dict(headers)
+        access = self._gate.known(named.get(b"authorization"))
+        if access is None:
+            return None
+        tile = self._service.hit(path, query, access)
+        if tile is None:
+            return None
+        if_none_match = named.get(b"if-none-match", b"")
+        if if_none_match:
+            # There may be more than one line of it, of which the dictionary has the last.
+            lines = [value for name, value in headers if name == b"if-none-match"]
+            if_none_match = b",".join(lines)
+        return tile_answer(
+            tile,
+            access,
+            accept_encoding=named.get(b"accept-encoding", b"").decode("latin-1"),
+            if_none_match=if_none_match.decode("latin-1"),
+        )
+
+
+class AnswerHits:
+    """Answers hits in plain ASGI, whatever server is before it; passes on all else."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if (
-            scope["type"] != "http"
-            or scope["method"] != "GET"
-            or not scope["path"].startswith("/tiles/")
-        ):
-            await self._app(scope, receive, send)
-            return
-        state = scope["app"].state
-        gate: Gate = state.gate
-        service: TileService = state.tiles
-        headers = dict(scope["headers"])
-        access = gate.known(headers.get(b"authorization"))
-        if access is None:
-            await self._app(scope, receive, send)
-            return
-        tile = service.hit(scope["path"], scope["query_string"], access)
-        if tile is None:
+        answer = None
+        if scope["type"] == "http" and scope["method"] == "GET":
+            hits: TileHits = scope["app"].state.hits
+            answer = hits.answer(scope["path"], scope["query_string"], scope["headers"])
+        if answer is None:
             await self._app(scope, receive, send)
             return
         scope[IS_HIT] = True
-        if b"if-none-match" in headers:
-            # There may be more than one line of it, of which the dictionary has the last.
-            lines = [value for name, value in scope["headers"] if name == b"if-none-match"]
-            headers[b"if-none-match"] = b",".join(lines)
-        answer = tile_answer(
-            tile,
-            access,
-            accept_encoding=headers.get(b"accept-encoding", b"").decode("latin-1"),
-            if_none_match=headers.get(b"if-none-match", b"").decode("latin-1"),
-        )
         start = {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
         await send(start)
         await send({"type": "http.response.body", "body": answer.body})

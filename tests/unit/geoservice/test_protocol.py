@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import cast
 
-from geoservice.joined_writes import JoinedWrites
+from geoservice.protocol import JoinedWrites
 
 
 class Socket:
