@@ -15,6 +15,7 @@ from rich.table import Table
 import explained
 import subject_history
 import subject_hits
+import subject_intake
 import subject_load
 import subject_memory
 import subject_nearest
@@ -38,6 +39,7 @@ class Subject(StrEnum):
     NEAREST = "nearest"
     OVERVIEWS = "overviews"
     RASTER = "raster"
+    INTAKE = "intake"
 
 
 _RUN = {
@@ -49,6 +51,7 @@ _RUN = {
     Subject.NEAREST: subject_nearest.run,
     Subject.OVERVIEWS: subject_overviews.run,
     Subject.RASTER: subject_raster.run,
+    Subject.INTAKE: subject_intake.run,
 }
 
 

@@ -27,7 +27,8 @@ from geoservice.sample_city import observations_at
 from geoservice.schema import migrate
 from geoservice.settings import ENV_PREFIX, DatabaseSettings
 from layers.access import Clearance
-from layers.observations import Observation, record_observations
+from layers.intake import record_observations
+from layers.observations import Observation
 from layers.roles import Role
 
 DATABASE = "bench"

@@ -16,6 +16,7 @@ from geoservice.api import (
     features,
     health,
     loads,
+    observations,
     ogc_tiles,
     queryables,
     raster_figures,
@@ -38,11 +39,13 @@ from geoservice.protocol import READY_ANSWERS, ReadyAnswers
 from geoservice.raster_cache import RasterCache
 from geoservice.raster_service import RasterService
 from geoservice.raster_work import RasterThreads
+from geoservice.rates import Rates
 from geoservice.settings import Settings
 from geoservice.theme_watch import ThemeWatch, know_layers
 from geoservice.tile_cache.hits import AnswerHits, TileHits
 from geoservice.tile_cache.keeper import CacheKeeper
 from geoservice.tile_service import TileService
+from geoservice.upkeep import Upkeep
 from tiles.cache import CacheFolder
 
 log = structlog.get_logger(__name__)
@@ -71,7 +74,12 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.tiles = TileService(database, keeper, settings.tiles)
         app.state.hits = TileHits(gate, app.state.tiles)
         app.state.rasters = _raster_service(database, keeper, settings)
-        async with ThemeWatch(database).running() as app.state.themes, keeper.running():
+        upkeep = Upkeep(database, settings.observations, settings.city.time_zone)
+        async with (
+            ThemeWatch(database).running() as app.state.themes,
+            keeper.running(),
+            upkeep.running(),
+        ):
             log.info("worker started", version=__version__)
             yield {READY_ANSWERS: app.state.hits}
             app.state.stopping = True
@@ -91,6 +99,8 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.state.stopping = False
+    said = settings.observations
+    app.state.observation_rates = Rates(said.per_second, said.burst)
     app.state.hours = CityHours(settings.city.time_zone)
     app.router.routes.extend(
         (*tiles.quick_routes, *raster_tiles.quick_routes, *availability.quick_routes)
@@ -104,6 +114,7 @@ def create_app(settings: Settings) -> FastAPI:
         ogc_tiles,
         styles,
         availability,
+        observations,
         uploads,
         loads,
         health,

@@ -53,6 +53,10 @@ PROBLEMS: dict[type[Exception], Problem] = {
     errors.InvalidBody: Problem(
         "invalid-body", 400, Title("The body cannot be used", "请求体无效")
     ),
+    errors.UnsupportedMediaType: Problem(
+        "unsupported-media-type", 415, Title("The body is of another kind", "不支持的媒体类型")
+    ),
+    errors.RateExceeded: Problem("rate-exceeded", 429, Title("Too much at once", "请求过于频繁")),
     errors.BodyTooLarge: Problem(
         "body-too-large", 413, Title("The body is too large", "请求体过大")
     ),
@@ -148,7 +152,10 @@ def _own_error(request: Request, error: Exception) -> Response:
         members["errors"] = [{"parameter": error.name, "reason": "not known here"}]
     if isinstance(error, errors.InvalidBody):
         members["errors"] = [{"pointer": error.pointer, "reason": error.reason}]
-    return problem_response(problem, str(error), request, **members)
+    answer = problem_response(problem, str(error), request, **members)
+    if isinstance(error, errors.RateExceeded):
+        answer.headers["Retry-After"] = str(error.retry_after_s)
+    return answer
 
 
 def _invalid_request(request: Request, error: Exception) -> Response:

@@ -278,6 +278,29 @@ class RasterSettings(_Section):
     )
 
 
+class ObservationSettings(_Section):
+    """Live figures."""
+
+    per_second: float = Field(
+        20_000,
+        description="Figures a second that a worker takes from one key, in the long run",
+        gt=0,
+    )
+    burst: int = Field(200_000, description="Figures that it takes of a key at once", ge=10_000)
+    rollup_every_s: float = Field(
+        15, description="Seconds between two makings of outdated rollups", gt=0
+    )
+    keep_months: int | None = Field(
+        None, description="Months for which single figures are kept; none: for ever", ge=1
+    )
+    keep_fine_rollups_months: int | None = Field(
+        None, description="Months for which rollups of five minutes are kept; none: for ever", ge=1
+    )
+    keep_events_h: float = Field(
+        72, description="Hours for which a stream can be resumed, at least", gt=0
+    )
+
+
 class LogSettings(_Section):
     """Logs."""
 
@@ -304,6 +327,7 @@ class Settings(BaseSettings):
     tiles: TileSettings = TileSettings()
     load: LoadSettings = LoadSettings()
     rasters: RasterSettings = RasterSettings()
+    observations: ObservationSettings = ObservationSettings()
     log: LogSettings = LogSettings()
 
     @property

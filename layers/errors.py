@@ -8,6 +8,8 @@
      │  ├ UnknownParameter
      │  ├ UnsupportedOperation
      │  ├ InvalidBody
+     │  ├ UnsupportedMediaType
+     │  ├ RateExceeded
      │  ├ BodyTooLarge
      │  └ UploadTimedOut
      ├ NotFoundError         nothing there, or nothing that this caller may know of
@@ -111,6 +113,21 @@ class InvalidBody(RequestError):
         super().__init__(f"{pointer or 'body'}: {reason}")
         self.reason = reason
         self.pointer = pointer
+
+
+class UnsupportedMediaType(RequestError):
+    """A body of a kind that the resource does not take."""
+
+    def __init__(self, given: str, taken: Sequence[str]) -> None:
+        super().__init__(f"takes {', '.join(taken)}, not {given}")
+
+
+class RateExceeded(RequestError):
+    """More was asked for than one caller may have at once."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(f"more than one caller may send; come back in {retry_after_s} s")
+        self.retry_after_s = retry_after_s
 
 
 class BodyTooLarge(RequestError):

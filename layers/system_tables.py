@@ -254,7 +254,68 @@ series_status = Table(
     Column("source", Text, nullable=False),
     Column("ttl_s", Integer, nullable=False),
     Column("clearance", SmallInteger, nullable=False),
+    # Since when the figures are as they are: when the newest ones with others were received.
+    Column("changed_at", _INSTANT, nullable=False),
     Index("series_status_newest", "feature_id", text("observed_at DESC")),
+)
+
+rollup_queue = Table(
+    "rollup_queue",
+    metadata,
+    Column("series_id", Integer, nullable=False),
+    Column("bucket_start", _INSTANT, nullable=False),
+    Index("rollup_queue_by_series", "series_id", "bucket_start"),
+)
+"""Five minutes of series whose rollups are to be made anew; the same ones may stand there twice."""
+
+observation_rollups = Table(
+    "observation_rollups",
+    metadata,
+    Column("series_id", Integer, primary_key=True),
+    Column("step_min", SmallInteger, primary_key=True),
+    Column("bucket_start", _INSTANT, primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("sum", Double),
+    Column("minimum", Double),
+    Column("maximum", Double),
+    Column("last", Double),
+    Column("capacity", Integer),
+    postgresql_partition_by="LIST (step_min)",
+)
+"""Figures of a series by the steps of ``layers.rollups``; those of five minutes by months too."""
+
+_EVENT_COLUMNS = (
+    Column("occurred_at", _INSTANT, nullable=False, server_default=func.clock_timestamp()),
+    Column("topic", Text, nullable=False),
+    Column("layer", Text),
+    Column("feature_id", BigInteger),
+    Column("clearance", SmallInteger, nullable=False),
+    Column("body", JSONB, nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("outbox_id", BigInteger, Identity(), primary_key=True),
+    *(column._copy() for column in _EVENT_COLUMNS),
+)
+"""What the writers of answers leave, see ``layers.events``."""
+
+events = Table(
+    "events",
+    metadata,
+    Column("event_no", BigInteger, primary_key=True, autoincrement=False),
+    *(column._copy() for column in _EVENT_COLUMNS),
+    postgresql_partition_by="RANGE (event_no)",
+)
+"""What was left, numbered without gaps; whole partitions of it are dropped when they are old."""
+
+event_numbers = Table(
+    "event_numbers",
+    metadata,
+    Column("singleton", Boolean, primary_key=True, server_default=text("true")),
+    Column("last_no", BigInteger, nullable=False),
+    CheckConstraint("singleton", name="event_numbers_one_row"),
 )
 
 themes = Table(
@@ -357,6 +418,11 @@ ALL: tuple[Table, ...] = (
     observations,
     observation_corrections,
     series_status,
+    rollup_queue,
+    observation_rollups,
+    outbox,
+    events,
+    event_numbers,
     themes,
     theme_edits,
     overviews,

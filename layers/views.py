@@ -51,6 +51,9 @@ FACILITY_STATUS = "facility_status"
 OVERVIEWS = "overviews"
 FIGURES = "figures"
 """View of all figures ever received, those that were corrected later among them."""
+ROLLUPS = "observation_rollups"
+OUTDATED_ROLLUPS = "outdated_rollups"
+EVENTS = "events"
 LIVE_COLUMNS = (
     "observed_at",
     "ttl_s",
@@ -212,6 +215,17 @@ def _observation_views(level: Clearance) -> list[str]:
             f"WHERE EXISTS (SELECT FROM {schema}.series s WHERE s.series_id = o.series_id)"
             for name in ("observations", "observation_corrections")
         ),
+        _barrier(level, ROLLUPS)
+        + "SELECT series_id, step_min, bucket_start, count, sum, minimum, maximum, last, capacity "
+        + f"FROM {SCHEMA}.observation_rollups o "
+        + f"WHERE EXISTS (SELECT FROM {schema}.series s WHERE s.series_id = o.series_id)",
+        _barrier(level, OUTDATED_ROLLUPS)
+        + f"SELECT series_id, bucket_start FROM {SCHEMA}.rollup_queue o "
+        + f"WHERE EXISTS (SELECT FROM {schema}.series s WHERE s.series_id = o.series_id)",
+        _barrier(level, EVENTS)
+        + "SELECT event_no, occurred_at, topic, layer, feature_id, body "
+        + f"FROM {SCHEMA}.events s "
+        + f"WHERE clearance <= {level:d} AND (feature_id IS NULL OR {is_visible})",
         *(_live_view(level, clearance) for clearance in live_partitions(level)),
     ]
 
@@ -303,6 +317,16 @@ _LOADING = (
 """What the loader may have done by the owner."""
 
 
+_OBSERVING = (
+    "ensure_observation_partition(timestamptz)",
+    "ensure_rollup_partition(timestamptz)",
+    "ensure_event_partition(bigint)",
+    "drop_old_events(timestamptz)",
+    "drop_old_observations(timestamptz, text)",
+)
+"""What those who write figures may have done by the owner."""
+
+
 def _writer_grants(database: str) -> list[str]:
     loader = f'"{role_name(database, Role.LOADER)}"'
     ingest = f'"{role_name(database, Role.INGEST)}"'
@@ -326,7 +350,12 @@ def _writer_grants(database: str) -> list[str]:
         f"GRANT SELECT, INSERT, UPDATE ON {SCHEMA}.series, {SCHEMA}.observations, "
         f"{SCHEMA}.series_status TO {ingest}",
         f"GRANT INSERT ON {SCHEMA}.observation_corrections TO {ingest}",
-        f"GRANT EXECUTE ON FUNCTION {SCHEMA}.ensure_observation_partition(timestamptz) TO {ingest}",
+        f"GRANT SELECT, INSERT, DELETE ON {SCHEMA}.outbox, {SCHEMA}.rollup_queue TO {ingest}",
+        f"GRANT SELECT, INSERT ON {SCHEMA}.events TO {ingest}",
+        f"GRANT SELECT, UPDATE ON {SCHEMA}.event_numbers TO {ingest}",
+        f"GRANT SELECT, INSERT, UPDATE ON {SCHEMA}.observation_rollups TO {ingest}",
+        f"GRANT SELECT (capacity, resource_type) ON {qualified(FACILITIES)} TO {ingest}",
+        *(f"GRANT EXECUTE ON FUNCTION {SCHEMA}.{function} TO {ingest}" for function in _OBSERVING),
         *(f"GRANT EXECUTE ON FUNCTION {SCHEMA}.{function} TO {loader}" for function in _LOADING),
         f"GRANT SELECT ON {SCHEMA}.api_keys, {SCHEMA}.alembic_version TO {gate}",
         f"GRANT SELECT, INSERT, DELETE ON {SCHEMA}.tile_changes TO {loader}",

@@ -1,4 +1,4 @@
-"""What is free, where, and since when: search, single facilities, and the intake of figures."""
+"""What is free, where, and since when: search and single facilities."""
 
 from __future__ import annotations
 
@@ -6,17 +6,8 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 from urllib.parse import parse_qsl
 
-import orjson
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    TypeAdapter,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import Response
 
 from geoservice.api.answers import GEOJSON, json_response
@@ -31,7 +22,7 @@ from geoservice.api.quick import QuickRoute, asked_by
 from geoservice.auth import get_access
 from geoservice.db import Database
 from geoservice.hours import CityHours
-from layers.access import Access, Action
+from layers.access import Access
 from layers.availability import (
     MAX_RADIUS_M,
     MAX_RESULTS,
@@ -41,22 +32,13 @@ from layers.availability import (
     facility_status,
     nearest_available,
 )
-from layers.errors import FeatureNotFound, InvalidBody, InvalidParameter
+from layers.errors import FeatureNotFound
 from layers.extent import parse_instant
 from layers.facilities import LAYER as FACILITIES
-from layers.observations import (
-    DEFAULT_TTL_S,
-    Observation,
-    Status,
-    check_observations,
-    record_observations,
-)
 from layers.registry import get_layer
-from layers.roles import Role
 
 router = APIRouter(tags=["Availability"])
 
-MAX_BATCH = 10_000
 _LIVE = {"Cache-Control": "no-store"}
 _MAX_INTEGER = 2**31 - 1
 
@@ -201,112 +183,3 @@ def _feature(one: FacilityStatus) -> dict[str, Any]:
         "geometry": {"type": "Point", "coordinates": [round(one.lon, 9), round(one.lat, 9)]},
         "properties": {"feature_id": one.feature_id, **one.attributes, **live},
     }
-
-
-def _instant(value: object) -> datetime:
-    """An instant as all of the service's addresses take it: text, with an offset, in UTC."""
-    if not isinstance(value, str) or "T" not in value.upper():
-        message = "needs a text that is an RFC 3339 instant: 2018-02-12T23:20:50Z"
-        raise ValueError(message)
-    try:
-        return parse_instant(value, "observed_at")
-    except InvalidParameter as error:
-        raise ValueError(error.reason) from None
-
-
-class ObservationBody(BaseModel):
-    """One figure as a source sends it."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    facility: str = Field(min_length=1, max_length=200, description="Code of the facility")
-    observed_at: Annotated[datetime, BeforeValidator(_instant)] = Field(
-        description="When the figure was true, an RFC 3339 instant"
-    )
-    available: int | None = Field(None, ge=0, le=_MAX_INTEGER, description="Free units")
-    capacity: int | None = Field(None, ge=0, le=_MAX_INTEGER, description="All units in service")
-    status: str | None = Field(None, description="What the source says, in DATEX II words")
-    resource_type: str = Field("", max_length=100, description="What is counted, such as seat")
-    ttl_s: int = Field(DEFAULT_TTL_S, ge=1, le=86_400, description="Seconds that it stays fresh")
-    source: str | None = Field(None, min_length=1, max_length=100, description="Who observes")
-
-    @model_validator(mode="after")
-    def _says_something(self) -> Self:
-        if self.available is None and self.status is None:
-            message = "needs available or status"
-            raise ValueError(message)
-        if self.status is not None and self.status not in Status.__members__:
-            message = f"status is one of {', '.join(Status.__members__)}"
-            raise ValueError(message)
-        return self
-
-    def observation(self) -> Observation:
-        """The figure as the lower rooms take it."""
-        return Observation(
-            facility=self.facility,
-            observed_at=self.observed_at,
-            available=self.available,
-            capacity=self.capacity,
-            status=Status[self.status] if self.status else Status.unknown,
-            resource_type=self.resource_type,
-            ttl_s=self.ttl_s,
-        )
-
-
-_BATCH = TypeAdapter(list[ObservationBody])
-
-
-@router.post("/observations", summary="Send figures", status_code=200)
-async def observe(request: Request, database: ServiceDatabase, access: CallerAccess) -> Response:
-    """Take in one figure or a batch (JSON object or array): all of it, or nothing.
-
-    A figure sent again changes nothing; with other numbers it corrects the one before.
-    """
-    access.require_credential(Action.OBSERVE)
-    bodies = _parse_batch(await request.body())
-    observations = [body.observation() for body in bodies]
-    source = _source(bodies, access)
-    access.require(Action.OBSERVE, source)
-    received_at = datetime.now(UTC)
-    check_observations(observations, received_at)
-    async with database.write(Role.INGEST) as connection:
-        intake = await record_observations(
-            connection, observations, level=access.level, source=source, received_at=received_at
-        )
-    return json_response(
-        {
-            "received": len(observations),
-            "accepted": intake.accepted,
-            "repeated": intake.repeated,
-            "corrected": intake.corrected,
-        }
-    )
-
-
-def _source(bodies: list[ObservationBody], access: Access) -> str:
-    """The one source of a batch: what it says, else the one that the key observes for."""
-    named = {body.source for body in bodies if body.source is not None}
-    if len(named) > 1:
-        raise InvalidBody("a batch has one source", "/0/source")
-    if named:
-        return named.pop()
-    scopes = {g.scope for g in access.grants if g.action is Action.OBSERVE} - {"*"}
-    return scopes.pop() if len(scopes) == 1 else "default"
-
-
-def _parse_batch(body: bytes) -> list[ObservationBody]:
-    try:
-        content = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        message = f"is not JSON: {error.msg} at character {error.pos}"
-        raise InvalidBody(message) from error
-    members = content if isinstance(content, list) else [content]
-    if not 1 <= len(members) <= MAX_BATCH:
-        message = f"takes 1 to {MAX_BATCH} figures at once"
-        raise InvalidBody(message)
-    try:
-        return _BATCH.validate_python(members)
-    except ValidationError as error:
-        first = error.errors()[0]
-        pointer = "".join(f"/{part}" for part in first["loc"])
-        raise InvalidBody(first["msg"], pointer) from error

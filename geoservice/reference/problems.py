@@ -13,6 +13,9 @@ _ADVICE = {
     "invalid-parameter": "Correct the parameters that `errors` names, each with its reason.",
     "unknown-parameter": "Leave the parameter out; `detail` lists those that the resource takes.",
     "invalid-body": "Correct the member at `errors[0].pointer` (RFC 6901). Nothing was written.",
+    "unsupported-media-type": "Send one of the kinds that `detail` names.",
+    "rate-exceeded": "Wait for the seconds that `Retry-After` names. Nothing was written; the "
+    "bounds are `GEOSERVICE_OBSERVATIONS__PER_SECOND` and `GEOSERVICE_OBSERVATIONS__BURST`.",
     "body-too-large": "Send less at once; the bound is `GEOSERVICE_HTTP__MAX_BODY_BYTES`, for "
     "uploads `GEOSERVICE_LOAD__MAX_UPLOAD_BYTES`.",
     "upload-timed-out": "Send the files again, over a better line or in smaller parts.",

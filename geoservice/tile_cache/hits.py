@@ -57,10 +57,7 @@ class AnswerHits:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        answer = None
-        if scope["type"] == "http" and scope["method"] == "GET":
-            hits: TileHits = scope["app"].state.hits
-            answer = hits.answer(scope["path"], scope["query_string"], scope["headers"])
+        answer = self._answer(scope) if scope["type"] == "http" else None
         if answer is None:
             await self._app(scope, receive, send)
             return
@@ -68,3 +65,11 @@ class AnswerHits:
         start = {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
         await send(start)
         await send({"type": "http.response.body", "body": answer.body})
+
+    @staticmethod
+    def _answer(scope: Scope) -> TileAnswer | None:
+        # There are no hits before the application has started.
+        hits: TileHits | None = getattr(scope["app"].state, "hits", None)
+        if hits is None or scope["method"] != "GET":
+            return None
+        return hits.answer(scope["path"], scope["query_string"], scope["headers"])

@@ -1,0 +1,148 @@
+"""The tasks that one worker at a time does for all: whoever holds the lock leads.
+
+The lock belongs to a connection, so it is free as soon as its worker is gone, however it went, and
+another one leads within a second. What a task does is one transaction, so nothing is half done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from geoservice.db import Database
+from geoservice.settings import ObservationSettings
+from layers.events import OUTBOX_CHANNEL, RELAYED_AT_ONCE, relay
+from layers.roles import Role
+from layers.rollups import MADE_AT_ONCE, refresh
+
+log = structlog.get_logger(__name__)
+
+LOOK_S = 1.0
+"""How often the outbox is looked at even if nobody says that something is in it."""
+
+_TEND_S = 3_600
+_AHEAD = (timedelta(0), timedelta(days=31))
+"""The months of these instants have their partitions before anything is observed in them."""
+
+_LOCK = "SELECT pg_try_advisory_lock(hashtext('geoservice upkeep'))"
+_FAILURES = (psycopg.Error, SQLAlchemyError, OSError)
+
+
+class Upkeep:
+    """Leads if nobody else does.
+
+    Args:
+        time_zone: Of the city, whose hours and days rollups are by.
+    """
+
+    def __init__(self, database: Database, settings: ObservationSettings, time_zone: str) -> None:
+        self._database = database
+        self._settings = settings
+        self._time_zone = time_zone
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Upkeep]:
+        """Lead, or wait to, until the context ends."""
+        task = asyncio.create_task(self._run())
+        try:
+            yield self
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def relay(self) -> None:
+        """Number all that is in the outbox."""
+        await self._until_done(relay, RELAYED_AT_ONCE)
+
+    async def make_rollups(self) -> None:
+        """Make all outdated rollups anew."""
+
+        async def make(connection: Any) -> int:
+            return await refresh(connection, self._time_zone)
+
+        await self._until_done(make, MADE_AT_ONCE)
+
+    async def tend_months(self, now: datetime | None = None) -> None:
+        """Make the partitions of this month and the next, and drop those that are too old."""
+        now = now or datetime.now(UTC)
+        said = self._settings
+        async with self._database.write(Role.INGEST) as connection:
+            for ahead in _AHEAD:
+                for kind in ("observation", "rollup"):
+                    statement = f"SELECT city.ensure_{kind}_partition(:instant)"  # ours
+                    await connection.execute(text(statement), {"instant": now + ahead})
+            for table, months in (
+                ("observations", said.keep_months),
+                ("observation_rollups_5", said.keep_fine_rollups_months),
+            ):
+                if months is not None:
+                    # Whole months, so a month has ended that long ago when it goes.
+                    oldest = now - timedelta(days=31 * months)
+                    await connection.execute(
+                        text("SELECT city.drop_old_observations(:before, :table)"),
+                        {"before": oldest, "table": table},
+                    )
+            await connection.execute(
+                text("SELECT city.drop_old_events(:before)"),
+                {"before": now - timedelta(hours=said.keep_events_h)},
+            )
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                connection = await self._database.open_connection(Role.INGEST)
+                async with connection:
+                    await self._lead(connection)
+            except _FAILURES as error:
+                log.warning("upkeep interrupted", error=type(error).__name__)
+            await asyncio.sleep(LOOK_S)
+
+    async def _lead(self, connection: psycopg.AsyncConnection[tuple[Any, ...]]) -> None:
+        while not await _is_locked_by(connection):
+            await asyncio.sleep(LOOK_S)
+        log.info("leads the upkeep")
+        await connection.execute(f"LISTEN {OUTBOX_CHANNEL}")
+        others = [
+            asyncio.create_task(_again_and_again(self.make_rollups, self._settings.rollup_every_s)),
+            asyncio.create_task(_again_and_again(self.tend_months, _TEND_S)),
+        ]
+        try:
+            while True:
+                await self.relay()
+                # Whoever has lost the connection has lost the lock: this raises.
+                async for _ in connection.notifies(timeout=LOOK_S, stop_after=1):
+                    pass
+                await connection.execute("SELECT 1")
+        finally:
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+
+    async def _until_done(self, work: Callable[[Any], Awaitable[int]], most: int) -> None:
+        done = most
+        while done >= most:
+            async with self._database.write(Role.INGEST) as connection:
+                done = await work(connection)
+
+
+async def _is_locked_by(connection: psycopg.AsyncConnection[tuple[Any, ...]]) -> bool:
+    row = await (await connection.execute(_LOCK)).fetchone()
+    return bool(row and row[0])
+
+
+async def _again_and_again(work: Callable[[], Awaitable[None]], every_s: float) -> None:
+    while True:
+        try:
+            await work()
+        except _FAILURES as error:
+            log.warning("upkeep failed", task=work.__name__, error=type(error).__name__)
+        await asyncio.sleep(every_s)
