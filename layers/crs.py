@@ -225,19 +225,30 @@ def approximately(crs: str) -> Operation:
 
 
 def _transformation(crs: CRS, label: str, city: CityFrame, source: Path) -> Operation:
-    extent = city.extent
-    area = AreaOfInterest(extent.west, extent.south, extent.east, extent.north)
-    with warnings.catch_warnings():
-        # A better operation may need a grid that is not installed; the accuracy of the one used is
-        # checked below and reported.
-        warnings.simplefilter("ignore")
-        found = TransformerGroup(
-            crs, "EPSG:4326", always_xy=True, allow_ballpark=False, area_of_interest=area
-        ).transformers
+    found = _transformers(crs, city)
     good = [t for t in found if 0 <= t.accuracy <= MAX_ACCURACY_M]
     if not good:
         raise UnknownCRS(source, _refusal(crs, label))
     return _operation(label, good[0])
+
+
+def _transformers(crs: CRS, city: CityFrame) -> list[Transformer]:
+    """The operations to longitude and latitude that are at hand, best first; no ballpark ones."""
+    extent = city.extent
+    area = AreaOfInterest(extent.west, extent.south, extent.east, extent.north)
+    with warnings.catch_warnings():
+        # A better operation may need a grid that is not installed; the accuracy of the one used is
+        # checked by the caller and reported.
+        warnings.simplefilter("ignore")
+        try:
+            group = TransformerGroup(
+                crs, "EPSG:4326", always_xy=True, allow_ballpark=False, area_of_interest=area
+            )
+        except IndexError:
+            # pyproj 3.7 stumbles while it writes a warning, where the best operation is missing
+            # and it is no grid that it lacks.
+            return []
+    return list(group.transformers)
 
 
 def _refusal(crs: CRS, label: str) -> str:
