@@ -21,6 +21,7 @@ import subject_memory
 import subject_nearest
 import subject_overviews
 import subject_raster
+import subject_streams
 import subject_tiles
 from benchmark_city import BenchmarkCity, benchmark_city, default_folder
 from machine_facts import machine_facts, server_facts
@@ -40,6 +41,7 @@ class Subject(StrEnum):
     OVERVIEWS = "overviews"
     RASTER = "raster"
     INTAKE = "intake"
+    STREAMS = "streams"
 
 
 _RUN = {
@@ -52,6 +54,7 @@ _RUN = {
     Subject.OVERVIEWS: subject_overviews.run,
     Subject.RASTER: subject_raster.run,
     Subject.INTAKE: subject_intake.run,
+    Subject.STREAMS: subject_streams.run,
 }
 
 

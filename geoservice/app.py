@@ -22,6 +22,7 @@ from geoservice.api import (
     raster_figures,
     raster_tiles,
     rasters,
+    stream,
     styles,
     tiles,
     uploads,
@@ -36,6 +37,8 @@ from geoservice.hours import CityHours
 from geoservice.middleware import BodyLimit, HeadAnswers, RequestContext
 from geoservice.problems import install_problem_handlers
 from geoservice.protocol import READY_ANSWERS, ReadyAnswers
+from geoservice.push.documents import chunk_maker
+from geoservice.push.hub import EventHub
 from geoservice.raster_cache import RasterCache
 from geoservice.raster_service import RasterService
 from geoservice.raster_work import RasterThreads
@@ -75,10 +78,13 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.hits = TileHits(gate, app.state.tiles)
         app.state.rasters = _raster_service(database, keeper, settings)
         upkeep = Upkeep(database, settings.observations, settings.city.time_zone)
+        form = chunk_maker(app.state.hours)
+        hub = EventHub(database, form, settings.observations.max_streams)
         async with (
             ThemeWatch(database).running() as app.state.themes,
             keeper.running(),
             upkeep.running(),
+            hub.running() as app.state.hub,
         ):
             log.info("worker started", version=__version__)
             yield {READY_ANSWERS: app.state.hits}
@@ -113,6 +119,7 @@ def create_app(settings: Settings) -> FastAPI:
         tiles,
         ogc_tiles,
         styles,
+        stream,
         availability,
         observations,
         uploads,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 
 import uvicorn
 
@@ -36,6 +37,7 @@ def serve(settings: Settings) -> None:
     """
     with DatabaseAddress(settings.database).connect(Role.GATE) as connection:
         assert_current(connection)
+    _open_as_many_files_as_may_be()
     start_workers(settings.load.workers)
     uvicorn.run(
         "geoservice.server:worker_app",
@@ -52,6 +54,12 @@ def serve(settings: Settings) -> None:
         forwarded_allow_ips=settings.http.trusted_proxies,
         timeout_graceful_shutdown=settings.http.shutdown_s,
     )
+
+
+def _open_as_many_files_as_may_be() -> None:
+    """Raise the soft bound to the hard one: each stream that is listened to is an open file."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def worker_app() -> object:

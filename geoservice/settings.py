@@ -296,6 +296,7 @@ class ObservationSettings(_Section):
     keep_fine_rollups_months: int | None = Field(
         None, description="Months for which rollups of five minutes are kept; none: for ever", ge=1
     )
+    max_streams: int = Field(4_000, description="Streams that a worker keeps open at once", ge=1)
     keep_events_h: float = Field(
         72, description="Hours for which a stream can be resumed, at least", gt=0
     )

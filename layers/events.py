@@ -72,7 +72,8 @@ WITH written AS (
            jsonb_strip_nulls(jsonb_build_object(
                'property', t.property, 'resource_type', t.resource_type, 'source', t.source,
                'observed_at', t.observed_at, 'ttl_s', t.ttl_s, 'available', t.available,
-               'capacity', t.capacity, 'value', t.value, 'unit', s.unit, 'status', t.status))
+               'previous_available', t.previous_available, 'capacity', t.capacity,
+               'value', t.value, 'unit', s.unit, 'status', t.status))
     FROM city.series_status t JOIN city.series s USING (series_id)
     WHERE t.series_id = ANY(CAST(:series_id AS int[])) AND t.changed_at = :received_at
     ORDER BY t.series_id

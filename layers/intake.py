@@ -317,7 +317,8 @@ SET value = d.new_value, available = d.new_available, capacity = d.new_capacity,
 FROM differing d
 WHERE (o.series_id, o.observed_at) = (d.series_id, d.observed_at)"""
 
-_FIGURES = "(held.value, held.available, held.capacity, held.status)"
+_FIGURES = "({0}.value, {0}.available, {0}.capacity, {0}.status)"
+_CHANGED = f"{_FIGURES.format('held')} IS DISTINCT FROM {_FIGURES.format('excluded')}"
 
 _UPDATE_STATUS = f"""
 INSERT INTO city.series_status AS held
@@ -332,6 +333,6 @@ ON CONFLICT (series_id) DO UPDATE
 SET observed_at = excluded.observed_at, received_at = excluded.received_at,
     value = excluded.value, available = excluded.available, capacity = excluded.capacity,
     status = excluded.status,
-    changed_at = CASE WHEN {_FIGURES} IS DISTINCT FROM {_FIGURES.replace("held", "excluded")}
-                      THEN excluded.received_at ELSE held.changed_at END
+    changed_at = CASE WHEN {_CHANGED} THEN excluded.received_at ELSE held.changed_at END,
+    previous_available = CASE WHEN {_CHANGED} THEN held.available ELSE held.previous_available END
 WHERE held.observed_at <= excluded.observed_at"""

@@ -256,6 +256,8 @@ series_status = Table(
     Column("clearance", SmallInteger, nullable=False),
     # Since when the figures are as they are: when the newest ones with others were received.
     Column("changed_at", _INSTANT, nullable=False),
+    # What was available before that.
+    Column("previous_available", Integer),
     Index("series_status_newest", "feature_id", text("observed_at DESC")),
 )
 

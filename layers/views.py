@@ -365,6 +365,8 @@ def _writer_grants(database: str) -> list[str]:
         f"TO {gate}",
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON {SCHEMA}.tile_readers TO {gate}",
         f"GRANT SELECT (layer, recorded_at) ON {SCHEMA}.loads TO {gate}",
+        f"GRANT SELECT ON {SCHEMA}.event_numbers TO {gate}",
+        f"GRANT SELECT (event_no) ON {SCHEMA}.events TO {gate}",
         f"GRANT USAGE ON SCHEMA {THEME_SCHEMA} TO {loader}",
         f"GRANT SELECT ON {SCHEMA}.themes, {SCHEMA}.theme_edits TO {loader}, {gate}",
         # The web asks, the worker does: the web never says what became of a job.

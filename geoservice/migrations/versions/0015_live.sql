@@ -1,4 +1,4 @@
-ALTER TABLE city.series_status ADD COLUMN changed_at TIMESTAMP WITH TIME ZONE;
+ALTER TABLE city.series_status ADD COLUMN changed_at TIMESTAMP WITH TIME ZONE, ADD COLUMN previous_available INTEGER;
 
 UPDATE city.series_status SET changed_at = received_at;
 

@@ -1,0 +1,1 @@
+"""Events pushed to whoever asked for them: as streams, and to addresses of subscribers."""
