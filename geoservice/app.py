@@ -24,6 +24,7 @@ from geoservice.api import (
     rasters,
     stream,
     styles,
+    subscriptions,
     tiles,
     uploads,
     webmap,
@@ -77,9 +78,9 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.tiles = TileService(database, keeper, settings.tiles)
         app.state.hits = TileHits(gate, app.state.tiles)
         app.state.rasters = _raster_service(database, keeper, settings)
-        upkeep = Upkeep(database, settings.observations, settings.city.time_zone)
+        upkeep = Upkeep(database, settings, app.state.hours)
         form = chunk_maker(app.state.hours)
-        hub = EventHub(database, form, settings.observations.max_streams)
+        hub = EventHub(database, form, settings.push.max_streams)
         async with (
             ThemeWatch(database).running() as app.state.themes,
             keeper.running(),
@@ -122,6 +123,7 @@ def create_app(settings: Settings) -> FastAPI:
         stream,
         availability,
         observations,
+        subscriptions,
         uploads,
         loads,
         health,

@@ -13,14 +13,14 @@ class CityHours:
     """Says whether a facility is open, for ``layers.availability``."""
 
     def __init__(self, time_zone: str) -> None:
-        self._zone = ZoneInfo(time_zone)
+        self.zone = ZoneInfo(time_zone)
 
     def __call__(self, hours: str | None, instant: datetime) -> bool | None:
         """Whether these hours include an aware instant; None if missing or unreadable."""
         parsed = _parse(hours) if hours else None
         if parsed is None:
             return None
-        local = instant.astimezone(self._zone).replace(tzinfo=None)
+        local = instant.astimezone(self.zone).replace(tzinfo=None)
         return None if parsed.is_unknown(local) else bool(parsed.is_open(local))
 
 

@@ -296,10 +296,23 @@ class ObservationSettings(_Section):
     keep_fine_rollups_months: int | None = Field(
         None, description="Months for which rollups of five minutes are kept; none: for ever", ge=1
     )
+
+
+class PushSettings(_Section):
+    """Events sent to those who asked for them."""
+
     max_streams: int = Field(4_000, description="Streams that a worker keeps open at once", ge=1)
     keep_events_h: float = Field(
         72, description="Hours for which a stream can be resumed, at least", gt=0
     )
+    max_subscriptions: int = Field(100, description="Subscriptions of one key", ge=1)
+    timeout_s: float = Field(
+        10, description="Longest that a subscriber's address may take to answer", gt=0
+    )
+    allow_private_addresses: bool = Field(
+        False, description="Whether events may be sent into networks that are not public"
+    )
+    allow_http: bool = Field(False, description="Whether they may be sent without TLS")
 
 
 class LogSettings(_Section):
@@ -329,6 +342,7 @@ class Settings(BaseSettings):
     load: LoadSettings = LoadSettings()
     rasters: RasterSettings = RasterSettings()
     observations: ObservationSettings = ObservationSettings()
+    push: PushSettings = PushSettings()
     log: LogSettings = LogSettings()
 
     @property

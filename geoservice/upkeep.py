@@ -18,10 +18,14 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from geoservice.db import Database
-from geoservice.settings import ObservationSettings
+from geoservice.hours import CityHours
+from geoservice.push.webhooks import Webhooks
+from geoservice.settings import Settings
+from layers.event_reading import LAST_NO
 from layers.events import OUTBOX_CHANNEL, RELAYED_AT_ONCE, relay
 from layers.roles import Role
 from layers.rollups import MADE_AT_ONCE, refresh
+from layers.subscriptions import tidy
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +33,7 @@ LOOK_S = 1.0
 """How often the outbox is looked at even if nobody says that something is in it."""
 
 _TEND_S = 3_600
+_PUSH_S = 0.5
 _AHEAD = (timedelta(0), timedelta(days=31))
 """The months of these instants have their partitions before anything is observed in them."""
 
@@ -37,16 +42,14 @@ _FAILURES = (psycopg.Error, SQLAlchemyError, OSError)
 
 
 class Upkeep:
-    """Leads if nobody else does.
+    """Leads if nobody else does."""
 
-    Args:
-        time_zone: Of the city, whose hours and days rollups are by.
-    """
-
-    def __init__(self, database: Database, settings: ObservationSettings, time_zone: str) -> None:
+    def __init__(self, database: Database, settings: Settings, hours: CityHours) -> None:
         self._database = database
         self._settings = settings
-        self._time_zone = time_zone
+        self._webhooks = Webhooks(database, settings.push, hours)
+        # The event up to which deliveries were queued by this worker.
+        self._pushed = -1
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Upkeep]:
@@ -67,14 +70,16 @@ class Upkeep:
         """Make all outdated rollups anew."""
 
         async def make(connection: Any) -> int:
-            return await refresh(connection, self._time_zone)
+            return await refresh(connection, self._settings.city.time_zone)
 
         await self._until_done(make, MADE_AT_ONCE)
 
     async def tend_months(self, now: datetime | None = None) -> None:
         """Make the partitions of this month and the next, and drop those that are too old."""
         now = now or datetime.now(UTC)
-        said = self._settings
+        said = self._settings.observations
+        async with self._database.write(Role.DESK) as connection:
+            await tidy(connection)
         async with self._database.write(Role.INGEST) as connection:
             for ahead in _AHEAD:
                 for kind in ("observation", "rollup"):
@@ -93,8 +98,18 @@ class Upkeep:
                     )
             await connection.execute(
                 text("SELECT city.drop_old_events(:before)"),
-                {"before": now - timedelta(hours=said.keep_events_h)},
+                {"before": now - timedelta(hours=self._settings.push.keep_events_h)},
             )
+
+    async def push(self) -> None:
+        """Queue what subscribers want of new events, and send what is due."""
+        async with self._database.write(Role.DESK) as connection:
+            last = (await connection.execute(text(LAST_NO))).scalar_one()
+        if last != self._pushed:
+            await self._webhooks.queue_new(last)
+            self._pushed = last
+        while await self._webhooks.send_due():
+            pass
 
     async def _run(self) -> None:
         while True:
@@ -112,8 +127,12 @@ class Upkeep:
         log.info("leads the upkeep")
         await connection.execute(f"LISTEN {OUTBOX_CHANNEL}")
         others = [
-            asyncio.create_task(_again_and_again(self.make_rollups, self._settings.rollup_every_s)),
-            asyncio.create_task(_again_and_again(self.tend_months, _TEND_S)),
+            asyncio.create_task(_again_and_again(work, every_s))
+            for work, every_s in (
+                (self.make_rollups, self._settings.observations.rollup_every_s),
+                (self.push, _PUSH_S),
+                (self.tend_months, _TEND_S),
+            )
         ]
         try:
             while True:

@@ -28,6 +28,7 @@
      │  ├ CannotPurge
      │  ├ ThemeExists
      │  ├ LayerChanged
+     │  ├ TooManySubscriptions
      │  └ WrongJobState
      ├ SourceError           the owner of the data can mend it
      │  ├ UnreadableSource
@@ -154,6 +155,13 @@ class UnknownLayer(NotFoundError):
         self.name = name
 
 
+class UnknownSubscription(NotFoundError):
+    """A subscription does not exist, or is another's."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no such subscription")
+
+
 class UnknownRaster(NotFoundError):
     """A raster does not exist or is hidden from the caller."""
 
@@ -241,6 +249,10 @@ class LayerChanged(ConflictError):
     def __init__(self, layer: str) -> None:
         super().__init__(f"{layer} was changed meanwhile, so nothing was written; try again")
         self.layer = layer
+
+
+class TooManySubscriptions(ConflictError):
+    """A key has as many subscriptions as it may have."""
 
 
 class WrongJobState(ConflictError):

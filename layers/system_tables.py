@@ -320,6 +320,72 @@ event_numbers = Table(
     CheckConstraint("singleton", name="event_numbers_one_row"),
 )
 
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("subscription_id", Uuid, primary_key=True, server_default=func.gen_random_uuid()),
+    Column("owner", BigInteger, ForeignKey("city.api_keys.key_id"), nullable=False),
+    Column("url", Text, nullable=False),
+    # What is sent is signed with it, so it cannot be kept as a digest.
+    Column("secret", Text, nullable=False),
+    Column("asked", JSONB, nullable=False),
+    Column("clearance", SmallInteger, nullable=False),
+    # The event up to which deliveries were queued.
+    Column("reached_no", BigInteger, nullable=False),
+    Column("created_at", _INSTANT, nullable=False, server_default=func.clock_timestamp()),
+    Column("ended_at", _INSTANT),
+    Column("ended_because", Text),
+    CheckConstraint("clearance BETWEEN 0 AND 3", name="subscriptions_clearance_known"),
+    Index("subscriptions_by_owner", "owner"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("delivery_id", BigInteger, Identity(), primary_key=True),
+    Column(
+        "subscription_id",
+        Uuid,
+        ForeignKey("city.subscriptions.subscription_id", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("event_no", BigInteger, nullable=False),
+    Column("feature_id", BigInteger),
+    Column("body", JSONB, nullable=False),
+    Column("state", Text, nullable=False, server_default=text("'waiting'")),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("due_at", _INSTANT, nullable=False, server_default=func.clock_timestamp()),
+    Column("queued_at", _INSTANT, nullable=False, server_default=func.clock_timestamp()),
+    Column("ended_at", _INSTANT),
+    Column("last_error", Text),
+    CheckConstraint(
+        "state IN ('waiting', 'delivered', 'superseded', 'dead')", name="deliveries_state_known"
+    ),
+    UniqueConstraint("subscription_id", "event_no", name="deliveries_once"),
+    Index(
+        "deliveries_waiting",
+        "subscription_id",
+        "feature_id",
+        "delivery_id",
+        postgresql_where=text("state = 'waiting'"),
+    ),
+)
+
+subscription_states = Table(
+    "subscription_states",
+    metadata,
+    Column(
+        "subscription_id",
+        Uuid,
+        ForeignKey("city.subscriptions.subscription_id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("feature_id", BigInteger, primary_key=True),
+    Column("resource_type", Text, primary_key=True),
+)
+"""Where the condition of a subscription was met last, so that it is told again only after it was
+not."""
+
 themes = Table(
     "themes",
     metadata,
@@ -425,6 +491,9 @@ ALL: tuple[Table, ...] = (
     outbox,
     events,
     event_numbers,
+    subscriptions,
+    deliveries,
+    subscription_states,
     themes,
     theme_edits,
     overviews,

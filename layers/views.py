@@ -373,6 +373,10 @@ def _writer_grants(database: str) -> list[str]:
         f"GRANT SELECT, UPDATE ON {SCHEMA}.load_jobs TO {loader}",
         f"GRANT SELECT, INSERT ({', '.join(WEB_INSERTS)}), UPDATE ({', '.join(WEB_UPDATES)}) "
         f"ON {SCHEMA}.load_jobs TO {desk}",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON {SCHEMA}.subscriptions, {SCHEMA}.deliveries, "
+        f"{SCHEMA}.subscription_states TO {desk}",
+        f"GRANT SELECT ON {SCHEMA}.event_numbers TO {desk}",
+        f"GRANT SELECT (key_id, clearance, expires_at, revoked_at) ON {SCHEMA}.api_keys TO {desk}",
     ]
     statements += [
         f"GRANT SELECT (feature_id, natural_key, clearance, valid_during) "

@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 
 from geoservice.app import create_app
 from geoservice.db import Database
+from geoservice.hours import CityHours
 from geoservice.upkeep import Upkeep
 from layers.access import Clearance
 from layers.roles import Role
@@ -224,7 +225,7 @@ def test_a_key_gets_no_more_than_its_rate(city: City, headers_of: KeyMaker) -> N
 async def relayed(city: City) -> None:
     """Do what the worker that leads does by itself, once."""
     database = Database(city.address, 2)
-    keeper = Upkeep(database, city.settings.observations, city.settings.city.time_zone)
+    keeper = Upkeep(database, city.settings, CityHours("Asia/Shanghai"))
     await keeper.relay()
     await keeper.make_rollups()
     await database.close()
@@ -307,10 +308,11 @@ def test_months_are_made_ahead_and_dropped_when_they_are_too_old(
         headers=observer,
     )
     said = city.settings.observations.model_copy(update={"keep_months": 3})
+    settings = city.settings.model_copy(update={"observations": said})
 
     async def tend() -> None:
         database = Database(city.address, 2)
-        await Upkeep(database, said, "Asia/Shanghai").tend_months()
+        await Upkeep(database, settings, CityHours("Asia/Shanghai")).tend_months()
         await database.close()
 
     asyncio.run(tend())

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from geoservice.push.asked import Hours
 from geoservice.push.hub import QUEUE_LENGTH, Subscriber
 from geoservice.push.wanted import Circle, Wanted
 from layers.event_reading import Event, Subject
@@ -62,3 +64,29 @@ def test_who_does_not_keep_up_is_cut_off() -> None:
 
     assert (False, QUEUE_LENGTH) == asyncio.run(fill(QUEUE_LENGTH))
     assert (True, 0) == asyncio.run(fill(QUEUE_LENGTH + 5))
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "clock", "holds"),
+    [
+        ("22:00", "07:00", "23:00", True),
+        ("22:00", "07:00", "06:59", True),
+        ("22:00", "07:00", "07:00", False),
+        ("09:00", "20:00", "09:00", True),
+        ("09:00", "20:00", "20:00", False),
+    ],
+)
+def test_hours_may_go_over_midnight(begin: str, end: str, clock: str, *, holds: bool) -> None:
+    hours = Hours.model_validate({"from": begin, "until": end})
+
+    assert holds == hours.hold(time.fromisoformat(clock))
+
+
+def test_quiet_hours_end_on_the_citys_clock() -> None:
+    hours = Hours.model_validate({"from": "22:00", "until": "07:00"})
+    zone = ZoneInfo("Asia/Shanghai")
+
+    evening = hours.end_after(datetime(2026, 3, 1, 15, 0, tzinfo=UTC), zone)
+    morning = hours.end_after(datetime(2026, 3, 1, 22, 0, tzinfo=UTC), zone)
+
+    assert datetime(2026, 3, 1, 23, 0, tzinfo=UTC) == evening == morning
