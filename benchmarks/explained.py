@@ -20,9 +20,9 @@ from plain_tables import NEAREST, make_plain_tables
 from subject_nearest import LEVEL as SEARCH_LEVEL
 from subject_nearest import (
     bare_statement,
+    our_statement,
     places_to_ask,
     search_constants,
-    search_statement,
 )
 from subject_tiles import LEVEL as TILE_LEVEL
 from tile_statements import current_tile_statement
@@ -55,7 +55,7 @@ def plans(city: BenchmarkCity) -> str:
             parameters = {**address, "at": datetime.now(UTC).isoformat()}
             parts += _explained(connection, title, statement, parameters)
     with _reader(city, SEARCH_LEVEL) as connection:
-        parts += _explained(connection, "search", search_statement(), here)
+        parts += _explained(connection, "search", our_statement(), here)
         parts += _explained(connection, "bare KNN", bare_statement(NEAREST, ""), here)
     return "\n\n".join(parts) + "\n"
 

@@ -21,9 +21,10 @@ from sqlalchemy import Connection, text
 from benchmark_city import DATABASE, BenchmarkCity, refresh_figures
 from http_replay import replay
 from layers.access import Clearance
-from layers.availability import SPARE, NearestQuery, nearest_parameters, nearest_statement
+from layers.availability import SPARE, Place, SearchQuery, search_parameters, search_statement
 from layers.base import TILE_SRID
 from layers.facilities import LAYER as FACILITIES
+from layers.facility_filters import Filters
 from layers.roles import Role
 from measured import Aim, Measurements, measure_in_turns, new_table, ratio_text, ratios, spread_text
 from pgbench_replay import PackedList, as_pgbench, run_pgbench
@@ -62,7 +63,7 @@ class Places:
         """The same in centimetres of Web Mercator, for pgbench, which divides."""
         rows = []
         for lon, lat in self.degrees():
-            parameters = nearest_parameters(_query(lon, lat), LIMIT)
+            parameters = search_parameters(_query(lon, lat), LIMIT)
             rows.append(
                 (
                     round(parameters["here_x"] * _CENTIMETRES),
@@ -72,15 +73,12 @@ class Places:
         return PackedList(("here_x", "here_y"), rows, (_CENTIMETRES, _CENTIMETRES))
 
 
-def _query(lon: float, lat: float) -> NearestQuery:
-    return NearestQuery(
-        lon=lon,
-        lat=lat,
-        radius_m=RADIUS_M,
+def _query(lon: float, lat: float) -> SearchQuery:
+    return SearchQuery(
         at=datetime.now(UTC),
+        place=Place(lon, lat, RADIUS_M),
+        filters=Filters(kinds=(KIND,), min_available=MIN_AVAILABLE),
         limit=LIMIT,
-        kind=KIND,
-        min_available=MIN_AVAILABLE,
     )
 
 
@@ -135,7 +133,7 @@ def _runs(city: BenchmarkCity, url: str, places: Places) -> dict[str, Run]:
         BARE_CITY: partial(
             run_sql, bare_statement(FACILITIES.name, _CURRENT), {"kind": KIND, "at": _now()}
         ),
-        STATEMENT: partial(run_sql, as_pgbench(search_statement()), search_constants(places)),
+        STATEMENT: partial(run_sql, as_pgbench(our_statement()), search_constants(places)),
         HTTP: partial(_http_latencies, url, paths),
         HEALTH: partial(_http_latencies, url, ["/healthz"]),
     }
@@ -154,15 +152,15 @@ def bare_statement(table: str, condition: str) -> str:
     )
 
 
-def search_statement() -> str:
+def our_statement() -> str:
     """The statement of the search, as psycopg text."""
-    return nearest_statement(LEVEL, by_kind=True, enough_free=True)
+    return search_statement(LEVEL, _query(0.0, 0.0))
 
 
 def search_constants(places: Places) -> dict[str, str]:
     """What does not depend on the place; the reach is that of the northernmost place."""
     lon, lat = max(places.degrees(), key=lambda place: place[1])
-    parameters = nearest_parameters(_query(lon, lat), LIMIT + SPARE)
+    parameters = search_parameters(_query(lon, lat), LIMIT + SPARE)
     varying = ("here_x", "here_y")
     return {name: str(value) for name, value in parameters.items() if name not in varying}
 

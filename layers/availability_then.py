@@ -20,11 +20,13 @@ from sqlalchemy import (
     Select,
     TableClause,
     Text,
+    and_,
     bindparam,
     func,
     literal_column,
     select,
     table,
+    text,
     true,
 )
 from sqlalchemy import column as sql_column
@@ -33,6 +35,7 @@ from sqlalchemy.dialects.postgresql.psycopg import dialect as psycopg_dialect
 from layers.access import Clearance
 from layers.base import TILE_SRID
 from layers.facilities import LAYER as FACILITIES
+from layers.facility_filters import Area, Filters, bound_for_sqlalchemy
 from layers.observations import AVAILABILITY
 from layers.versions import Condition, Versions, as_recorded_parameter, at_parameter
 from layers.views import FIGURES, LIVE_COLUMNS
@@ -58,9 +61,10 @@ _FIGURES = table(
 )
 
 
-@lru_cache(maxsize=64)
-def nearest_then_statement(level: Clearance, *, by_kind: bool, is_earlier_belief: bool) -> str:
-    """The search as psycopg text; parameters and columns as ``availability.nearest_statement``.
+def nearest_then_statement(
+    level: Clearance, filters: Filters, area: Area | None, *, is_earlier_belief: bool
+) -> str:
+    """The search around a place as psycopg text; parameters and columns as those of the present.
 
     ``as_recorded`` is bound too where the read is of earlier belief.
     """
@@ -73,16 +77,24 @@ def nearest_then_statement(level: Clearance, *, by_kind: bool, is_earlier_belief
     def is_near(view: TableClause) -> ColumnElement[bool]:
         return view.c.geom_3857.op("@")(func.ST_Expand(place, reach))
 
-    def is_of_kind(view: TableClause) -> ColumnElement[bool]:
-        return view.c.kind == bindparam("kind", type_=Text)
+    def is_wanted(view: TableClause) -> ColumnElement[bool]:
+        found = filters.conditions(bound_for_sqlalchemy, view.name)
+        if area is not None:
+            found.append(area.condition(bound_for_sqlalchemy, view.name))
+        return and_(true(), *(text(one) for one in found))
 
     def distance(view: TableClause) -> ColumnElement[float]:
         return view.c.geom_3857.op("<->", return_type=Double)(place)
 
-    conditions: list[Condition] = [is_near, is_of_kind] if by_kind else [is_near]
-    candidates = _candidates(level, conditions, distance, is_earlier_belief=is_earlier_belief)
+    candidates = _candidates(
+        level, [is_near, is_wanted], distance, is_earlier_belief=is_earlier_belief
+    )
     nearest = candidates.order_by("mercator_m").limit(bindparam("wanted", type_=Integer))
-    return _with_figures(nearest, is_earlier_belief=is_earlier_belief)
+    return _with_figures(
+        nearest,
+        is_earlier_belief=is_earlier_belief,
+        by_resource=filters.resource_type is not None,
+    )
 
 
 @lru_cache(maxsize=16)
@@ -122,10 +134,14 @@ def _candidates(
     return select(versions.select_at(columns, conditions).subquery("f"))
 
 
-def _with_figures(facilities: Select[Any], *, is_earlier_belief: bool) -> str:
+def _with_figures(
+    facilities: Select[Any], *, is_earlier_belief: bool, by_resource: bool = False
+) -> str:
     """The facilities with the figure of then, in the columns of the present's statements."""
     f = facilities.subquery("nearest")
     known = _FIGURES.c.received_at <= as_recorded_parameter() if is_earlier_belief else true()
+    resource = bindparam("resource_type", type_=Text)
+    is_of_resource = _SERIES.c.resource_type == resource if by_resource else true()
     figure = (
         select(
             *(_SERIES.c[name] if name in _SERIES.c else _FIGURES.c[name] for name in LIVE_COLUMNS)
@@ -136,6 +152,7 @@ def _with_figures(facilities: Select[Any], *, is_earlier_belief: bool) -> str:
             _SERIES.c.property == literal_column(f"'{AVAILABILITY}'"),
             _FIGURES.c.observed_at <= at_parameter(),
             known,
+            is_of_resource,
         )
         # Of a figure that was corrected, the one that was received last.
         .order_by(_FIGURES.c.observed_at.desc(), _FIGURES.c.received_at.desc())

@@ -80,7 +80,7 @@ def stage_rows(connection: Connection, layer_name: str, rows: Sequence[Row]) -> 
     """Stage rows by hand in the connection's transaction and return the number of the load.
 
     A row has ``wkt`` (EPSG:4490), attributes, and optionally ``clearance`` (the layer's own rule
-    otherwise) and ``valid_from``; its natural key is its ``code``.
+    otherwise), ``valid_from`` and ``admin_code``; its natural key is its ``code``.
     """
     layer = get_layer(layer_name)
     load_id: int = connection.execute(
@@ -98,6 +98,7 @@ def stage_rows(connection: Connection, layer_name: str, rows: Sequence[Row]) -> 
                 "row_number": number,
                 "clearance": int(row.get("clearance", layer.clearance)),
                 "valid_from": row.get("valid_from"),
+                "admin_code": row.get("admin_code"),
                 "wkt": f"SRID=4490;{row['wkt']}",
             },
         )
@@ -107,7 +108,7 @@ def stage_rows(connection: Connection, layer_name: str, rows: Sequence[Row]) -> 
 def _insert(staged: str, attributes: list[str]) -> str:
     values = ", ".join(f":{name}" for name in attributes)
     return (
-        f"INSERT INTO staging.{staged} VALUES (:row_number, :code, false, {values}, NULL, "
+        f"INSERT INTO staging.{staged} VALUES (:row_number, :code, false, {values}, :admin_code, "
         ":clearance, :valid_from, ST_GeomFromEWKT(:wkt))"
     )
 

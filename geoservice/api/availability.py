@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 from urllib.parse import parse_qsl
 
+import orjson
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import Response
@@ -26,19 +28,30 @@ from layers.access import Access
 from layers.availability import (
     MAX_RADIUS_M,
     MAX_RESULTS,
+    Cursor,
     FacilityStatus,
-    NearestQuery,
+    Place,
+    SearchQuery,
     Then,
     facility_status,
-    nearest_available,
+    search_facilities,
 )
-from layers.errors import FeatureNotFound
-from layers.extent import parse_instant
+from layers.errors import FeatureNotFound, InvalidParameter, MissingParameter
+from layers.extent import BBox, parse_instant
 from layers.facilities import LAYER as FACILITIES
+from layers.facility_filters import (
+    AlongRoute,
+    Area,
+    Filters,
+    InBox,
+    InDistrict,
+    InPolygon,
+)
 from layers.registry import get_layer
 
 router = APIRouter(tags=["Availability"])
 
+_RADIUS_M, _ROUTE_RADIUS_M = 2_000.0, 300.0
 _LIVE = {"Cache-Control": "no-store"}
 _MAX_INTEGER = 2**31 - 1
 
@@ -48,21 +61,106 @@ class SearchParameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    lon: float = Field(ge=-180, le=180, description="Longitude, degrees")
-    lat: float = Field(ge=-85, le=85, description="Latitude, degrees")
-    radius_m: float = Field(2_000, gt=0, le=MAX_RADIUS_M, description="Metres")
-    kind: str | None = Field(None, max_length=100, description="Kind of facility")
+    lon: float | None = Field(None, ge=-180, le=180, description="Longitude of a place, degrees")
+    lat: float | None = Field(None, ge=-85, le=85, description="Latitude of it, degrees")
+    radius_m: float | None = Field(
+        None,
+        gt=0,
+        le=MAX_RADIUS_M,
+        description="Metres around the place (2,000; anywhere if an area is given), or along a "
+        "route (300)",
+    )
+    bbox: str | None = Field(None, description="west,south,east,north in degrees")
+    within: str | None = Field(
+        None, max_length=500_000, description="WKT of a polygon in longitude and latitude"
+    )
+    district: str | None = Field(None, max_length=20, description="Code of a district or street")
+    route: str | None = Field(
+        None, max_length=500_000, description="WKT of a line: what lies along it, in its order"
+    )
+    kind: str | None = Field(
+        None, max_length=1_000, description="Kinds, joined by commas; those below them too"
+    )
+    resource_type: str | None = Field(
+        None, max_length=100, description="What is to be free, such as court"
+    )
+    accessible: bool | None = Field(None, description="Only with (or without) step-free access")
+    fee: str | None = Field(None, max_length=100, description="As the attribute has it")
+    q: str | None = Field(
+        None, min_length=1, max_length=100, description="Found in the name or the address"
+    )
     min_available: int | None = Field(
         None, ge=0, le=_MAX_INTEGER, description="Least number of free units"
     )
     open_at: str | None = Field(None, description="Only those open at this RFC 3339 instant")
-    limit: int = Field(20, ge=1, le=MAX_RESULTS, description="Most facilities")
+    limit: int = Field(20, ge=1, le=MAX_RESULTS, description="Most facilities of a page")
+    cursor: str | None = Field(
+        None, max_length=200, description="Where the page begins: from a link next"
+    )
     datetime_: str | None = Field(
         None, alias="datetime", description="Places and figures at this RFC 3339 instant"
     )
     as_recorded: str | None = Field(
         None, description="RFC 3339 instant of recorded time: what was known then"
     )
+
+    def query(self) -> SearchQuery:
+        """The same as the lower rooms take it.
+
+        Raises:
+            InvalidParameter: a value is of no use, or two of them do not go together.
+        """
+        at, then = self.instants()
+        area = self._area()
+        place = self._place(has_area=area is not None)
+        if place is None and area is None:
+            raise MissingParameter("lon")
+        if place is None and then is not None:
+            raise InvalidParameter("datetime", self.datetime_ or "", "needs lon and lat")
+        return SearchQuery(
+            at=at,
+            place=place,
+            area=area,
+            filters=Filters(
+                kinds=tuple(self.kind.split(",")) if self.kind else (),
+                resource_type=self.resource_type,
+                accessible=self.accessible,
+                fee=self.fee,
+                text=self.q,
+                min_available=self.min_available,
+            ),
+            limit=self.limit,
+            open_at=parse_instant(self.open_at, "open_at") if self.open_at is not None else None,
+            then=then,
+            after=_cursor_of(self.cursor) if self.cursor is not None else None,
+        )
+
+    def _place(self, *, has_area: bool) -> Place | None:
+        if self.lon is None and self.lat is None:
+            return None
+        if self.lon is None or self.lat is None:
+            raise MissingParameter("lon" if self.lon is None else "lat")
+        around = MAX_RADIUS_M if has_area else _RADIUS_M
+        radius_m = around if self.radius_m is None or self.route is not None else self.radius_m
+        return Place(self.lon, self.lat, radius_m)
+
+    def _area(self) -> Area | None:
+        given = [
+            name
+            for name in ("bbox", "within", "district", "route")
+            if getattr(self, name) is not None
+        ]
+        if len(given) > 1:
+            raise InvalidParameter(given[1], "", f"does not go with {given[0]}")
+        if self.bbox is not None:
+            return InBox(BBox.parse(self.bbox))
+        if self.within is not None:
+            return InPolygon.parse(self.within, "within")
+        if self.district is not None:
+            return InDistrict.parse(self.district, "district")
+        if self.route is not None:
+            return AlongRoute.parse(self.route, self.radius_m or _ROUTE_RADIUS_M, "route")
+        return None
 
     def instants(self) -> tuple[datetime, Then | None]:
         """The instant of valid time, and what of the past is asked for."""
@@ -91,42 +189,46 @@ def _instants(at: datetime | None, as_recorded: datetime | None) -> tuple[dateti
     return at or as_recorded or datetime.now(UTC), then
 
 
-@router.get("/availability", summary="The nearest facilities and what is free in them")
+def _cursor_of(text: str) -> Cursor:
+    """The cursor of a link, which may have been written by anybody."""
+    try:
+        value, number = orjson.loads(urlsafe_b64decode(text.encode()))
+        return Cursor(float(value), int(number))
+    except (ValueError, TypeError, orjson.JSONDecodeError):
+        raise InvalidParameter("cursor", text, "is not one that a link next had") from None
+
+
+def _text_of(cursor: Cursor) -> str:
+    return urlsafe_b64encode(orjson.dumps(list(cursor))).decode()
+
+
+@router.get("/availability", summary="Facilities and what is free in them")
 async def search(
     request: Request,
     database: ServiceDatabase,
     access: CallerAccess,
     asked: Annotated[SearchParameters, Query()],
 ) -> Response:
-    """Facilities around a place, nearest first, with the newest figure of each and its age."""
+    """Facilities around a place, nearest first, or in an area, with the newest figure of each.
+
+    A facility without a figure that may be trusted is told with its capacity only.
+    """
     get_layer(FACILITIES.name, access.level)
-    at, then = asked.instants()
-    open_at = parse_instant(asked.open_at, "open_at") if asked.open_at is not None else None
-    query = NearestQuery(
-        lon=asked.lon,
-        lat=asked.lat,
-        radius_m=asked.radius_m,
-        at=at,
-        limit=asked.limit,
-        kind=asked.kind,
-        min_available=asked.min_available,
-        open_at=open_at,
-        then=then,
-    )
-    await _refuse_unsettled(database, access, then)
+    query = asked.query()
+    await _refuse_unsettled(database, access, query.then)
     hours: CityHours = request.app.state.hours
     async with database.readers(access).connection() as connection:
-        found = await nearest_available(connection, access.level, query, hours)
-    return json_response(
-        {
-            "type": "FeatureCollection",
-            "numberReturned": len(found),
-            "timeStamp": query.at,
-            "features": [_feature(one) for one in found],
-        },
-        media_type=GEOJSON,
-        headers=_LIVE,
-    )
+        page = await search_facilities(connection, access.level, query, hours)
+    document = {
+        "type": "FeatureCollection",
+        "numberReturned": len(page.found),
+        "timeStamp": query.at,
+        "features": [_feature(one) for one in page.found],
+    }
+    if page.next is not None:
+        next_page = request.url.include_query_params(cursor=_text_of(page.next))
+        document["links"] = [{"rel": "next", "type": GEOJSON, "href": str(next_page)}]
+    return json_response(document, media_type=GEOJSON, headers=_LIVE)
 
 
 async def _quick_search(request: Request) -> Response:
@@ -174,7 +276,10 @@ def _feature(one: FacilityStatus) -> dict[str, Any]:
         "resource_type": one.resource_type or one.attributes.get("resource_type"),
         "source": one.source,
         "is_open": one.is_open,
+        "basis": "live" if one.available is not None else "capacity only",
     }
+    if one.along is not None:
+        live["along"] = round(one.along, 6)
     if one.distance_m is not None:
         live["distance_m"] = round(one.distance_m, 1)
     return {

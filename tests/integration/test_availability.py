@@ -13,7 +13,8 @@ from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from layers.access import Clearance
-from layers.availability import NearestQuery, nearest_parameters, nearest_statement
+from layers.availability import Place, SearchQuery, search_parameters, search_statement
+from layers.facility_filters import Filters
 from layers.roles import Role
 from tests.conftest import KeyMaker
 from tests.support import City, facility
@@ -279,12 +280,13 @@ def test_a_version_that_will_end_is_found_with_its_figure(
 
 
 def test_the_search_reads_the_index_that_knows_the_kind(city: City) -> None:
-    statement = nearest_statement(Clearance.PUBLIC, by_kind=True, enough_free=True)
-    asked = NearestQuery(*HERE, 5_000, datetime.now(UTC), kind="library", min_available=1)
+    filters = Filters(kinds=("library",), min_available=1)
+    asked = SearchQuery(datetime.now(UTC), Place(*HERE, 5_000), filters=filters)
+    statement = search_statement(Clearance.PUBLIC, asked)
     with psycopg.connect(city.address.libpq_url(Role.READ_PUBLIC)) as connection:
         connection.execute("SET plan_cache_mode = force_generic_plan")
         explained = f"EXPLAIN (FORMAT JSON) {statement}"
-        found = connection.execute(explained, nearest_parameters(asked, 24), prepare=True)
+        found = connection.execute(explained, search_parameters(asked, 24), prepare=True)
         plan = str(found.fetchone())
 
     assert "facilities_0_nearest" in plan
