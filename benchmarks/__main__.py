@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 import explained
+import subject_forecast
 import subject_history
 import subject_hits
 import subject_intake
@@ -42,6 +43,7 @@ class Subject(StrEnum):
     RASTER = "raster"
     INTAKE = "intake"
     STREAMS = "streams"
+    FORECAST = "forecast"
 
 
 _RUN = {
@@ -55,6 +57,7 @@ _RUN = {
     Subject.RASTER: subject_raster.run,
     Subject.INTAKE: subject_intake.run,
     Subject.STREAMS: subject_streams.run,
+    Subject.FORECAST: subject_forecast.run,
 }
 
 

@@ -181,7 +181,7 @@ async def refresh_figures(city: BenchmarkCity) -> int:
     now = datetime.now(UTC).replace(microsecond=0)
     figures = [
         Observation(
-            facility=one["facility"],
+            feature=one["facility"],
             observed_at=now,
             available=one["available"],
             capacity=one["capacity"],

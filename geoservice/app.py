@@ -22,6 +22,7 @@ from geoservice.api import (
     raster_figures,
     raster_tiles,
     rasters,
+    series,
     stream,
     styles,
     subscriptions,
@@ -34,6 +35,7 @@ from geoservice.api.load_access import PATH as LOADS_PATH
 from geoservice.api.parameters import refuse_unknown_parameters
 from geoservice.auth import Gate
 from geoservice.db import Database, DatabaseAddress
+from geoservice.expectations import Expectations
 from geoservice.hours import CityHours
 from geoservice.middleware import BodyLimit, HeadAnswers, RequestContext
 from geoservice.problems import install_problem_handlers
@@ -108,7 +110,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.stopping = False
     said = settings.observations
     app.state.observation_rates = Rates(said.per_second, said.burst)
-    app.state.hours = CityHours(settings.city.time_zone)
+    app.state.hours = CityHours(settings.city.time_zone, settings.city.country)
+    app.state.expectations = Expectations(app.state.hours)
     app.router.routes.extend(
         (*tiles.quick_routes, *raster_tiles.quick_routes, *availability.quick_routes)
     )
@@ -127,6 +130,7 @@ def create_app(settings: Settings) -> FastAPI:
         uploads,
         loads,
         health,
+        series,
         rasters,
         raster_tiles,
         raster_figures,

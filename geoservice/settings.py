@@ -52,6 +52,9 @@ class CitySettings(_Section):
     )
     plane_srid: int = Field(4547, description="EPSG code of the plane system, metres", gt=0)
     time_zone: str = Field("Asia/Shanghai", description="IANA name of the time zone")
+    country: str | None = Field(
+        "CN", description="ISO 3166-1 code of the country whose public holidays count; none: none"
+    )
     view: tuple[float, float, float] | None = Field(
         None, description="Longitude, latitude and zoom at which the map opens; none: the extent"
     )

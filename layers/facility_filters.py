@@ -43,7 +43,8 @@ class Filters:
     """What a facility must be and have; None asks for nothing.
 
     Attributes:
-        kinds: Any of these kinds, or of the kinds below them (``sports_hall`` is all halls).
+        kinds: Any of these kinds; what is no kind itself, stands for those below it
+            (``sports_hall`` is all halls).
         resource_type: It has this resource; the figures are of that one.
         fee: As the attribute has it.
         text: Is found in its name or its address, whatever the case.
@@ -70,10 +71,13 @@ class Filters:
         )
 
     def _all_kinds(self) -> tuple[str, ...]:
-        """The kinds asked for with those below them."""
+        """The kinds asked for, those below them instead of what is none itself."""
         known = [code.code for code in FACILITY_KINDS.codes]
-        below = [k for k in known if any(k.startswith(f"{one}.") for one in self.kinds)]
-        return tuple(dict.fromkeys((*self.kinds, *below)))
+        found: dict[str, None] = {}
+        for one in self.kinds:
+            below = [] if one in known else [k for k in known if k.startswith(f"{one}.")]
+            found |= dict.fromkeys(below or [one])
+        return tuple(found)
 
     def conditions(self, bound: Bound, alias: str) -> list[str]:
         """Conditions on a version of a facility by its alias: all but those on the figure."""

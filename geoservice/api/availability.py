@@ -22,7 +22,9 @@ from geoservice.api.parameters import (
 )
 from geoservice.api.quick import QuickRoute, asked_by
 from geoservice.auth import get_access
+from geoservice.availability_ahead import search_ahead
 from geoservice.db import Database
+from geoservice.expectations import Expectations
 from geoservice.hours import CityHours
 from layers.access import Access
 from layers.availability import (
@@ -47,6 +49,8 @@ from layers.facility_filters import (
     InDistrict,
     InPolygon,
 )
+from layers.forecast import MAX_AHEAD
+from layers.intake import CLOCK_SKEW
 from layers.registry import get_layer
 
 router = APIRouter(tags=["Availability"])
@@ -217,13 +221,20 @@ async def search(
     query = asked.query()
     await _refuse_unsettled(database, access, query.then)
     hours: CityHours = request.app.state.hours
+    expected: dict[int, dict[str, Any]] = {}
     async with database.readers(access).connection() as connection:
-        page = await search_facilities(connection, access.level, query, hours)
+        if _is_ahead(query.at):
+            expectations: Expectations = request.app.state.expectations
+            page, expected = await search_ahead(
+                connection, access.level, query, hours, expectations
+            )
+        else:
+            page = await search_facilities(connection, access.level, query, hours)
     document = {
         "type": "FeatureCollection",
         "numberReturned": len(page.found),
         "timeStamp": query.at,
-        "features": [_feature(one) for one in page.found],
+        "features": [_feature(one, expected.get(one.feature_id)) for one in page.found],
     }
     if page.next is not None:
         next_page = request.url.include_query_params(cursor=_text_of(page.next))
@@ -255,9 +266,28 @@ async def of_facility(
     hours: CityHours = request.app.state.hours
     async with database.readers(access).connection() as connection:
         found = await facility_status(connection, access.level, feature_id, at, hours, then)
-    if found is None:
-        raise FeatureNotFound(FACILITIES.name, feature_id)
-    return json_response(_feature(found), media_type=GEOJSON, headers=_LIVE)
+        if found is None:
+            raise FeatureNotFound(FACILITIES.name, feature_id)
+        expected: dict[int, dict[str, Any]] = {}
+        if _is_ahead(at):
+            expectations: Expectations = request.app.state.expectations
+            capacities = {feature_id: found.capacity}
+            expected = await expectations.of_facilities(connection, capacities, at)
+    document = _feature(found, expected.get(feature_id))
+    return json_response(document, media_type=GEOJSON, headers=_LIVE)
+
+
+def _is_ahead(at: datetime) -> bool:
+    """Whether an instant lies so far ahead that only an expectation answers for it.
+
+    Raises:
+        InvalidParameter: it lies beyond what is expected of.
+    """
+    ahead = at - datetime.now(UTC)
+    if ahead > MAX_AHEAD:
+        reason = f"lies more than {MAX_AHEAD.days} days ahead"
+        raise InvalidParameter("datetime", at.isoformat(), reason)
+    return ahead > CLOCK_SKEW
 
 
 async def _refuse_unsettled(database: Database, access: Access, then: Then | None) -> None:
@@ -265,7 +295,7 @@ async def _refuse_unsettled(database: Database, access: Access, then: Then | Non
     await refuse_unsettled_belief(database, access, [FACILITIES], as_recorded)
 
 
-def _feature(one: FacilityStatus) -> dict[str, Any]:
+def _feature(one: FacilityStatus, expected: dict[str, Any] | None = None) -> dict[str, Any]:
     live = {
         "available": one.available,
         "capacity": one.capacity,
@@ -278,6 +308,8 @@ def _feature(one: FacilityStatus) -> dict[str, Any]:
         "is_open": one.is_open,
         "basis": "live" if one.available is not None else "capacity only",
     }
+    if expected is not None:
+        live |= {"basis": "expected", "freshness": "expected", "expected": expected}
     if one.along is not None:
         live["along"] = round(one.along, 6)
     if one.distance_m is not None:
