@@ -17,12 +17,14 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from geoservice.db import Database
+from geoservice.db import Database, DatabaseAddress
 from geoservice.hours import CityHours
 from geoservice.push.webhooks import Webhooks
 from geoservice.settings import Settings
+from layers.errors import GeoserviceError
 from layers.event_reading import LAST_NO
 from layers.events import OUTBOX_CHANNEL, RELAYED_AT_ONCE, relay
+from layers.network_tables import outdated_for, rebuild
 from layers.roles import Role
 from layers.rollups import MADE_AT_ONCE, refresh
 from layers.subscriptions import tidy
@@ -34,11 +36,12 @@ LOOK_S = 1.0
 
 _TEND_S = 3_600
 _PUSH_S = 0.5
+_NETWORK_S = 10
 _AHEAD = (timedelta(0), timedelta(days=31))
 """The months of these instants have their partitions before anything is observed in them."""
 
 _LOCK = "SELECT pg_try_advisory_lock(hashtext('geoservice upkeep'))"
-_FAILURES = (psycopg.Error, SQLAlchemyError, OSError)
+_FAILURES = (psycopg.Error, SQLAlchemyError, OSError, GeoserviceError)
 
 
 class Upkeep:
@@ -46,6 +49,7 @@ class Upkeep:
 
     def __init__(self, database: Database, settings: Settings, hours: CityHours) -> None:
         self._database = database
+        self._address = DatabaseAddress(settings.database)
         self._settings = settings
         self._webhooks = Webhooks(database, settings.push, hours)
         # The event up to which deliveries were queued by this worker.
@@ -101,6 +105,17 @@ class Upkeep:
                 {"before": now - timedelta(hours=self._settings.push.keep_events_h)},
             )
 
+    async def make_network(self) -> None:
+        """Make the network of roads anew, if other roads were published."""
+        await asyncio.to_thread(self._make_network)
+
+    def _make_network(self) -> None:
+        with self._address.connect(Role.LOADER) as connection:
+            if outdated_for(connection) is not None:
+                edges = rebuild(connection)
+                connection.commit()
+                log.info("network of roads made", edges=edges)
+
     async def push(self) -> None:
         """Queue what subscribers want of new events, and send what is due."""
         async with self._database.write(Role.DESK) as connection:
@@ -131,6 +146,7 @@ class Upkeep:
             for work, every_s in (
                 (self.make_rollups, self._settings.observations.rollup_every_s),
                 (self.push, _PUSH_S),
+                (self.make_network, _NETWORK_S),
                 (self.tend_months, _TEND_S),
             )
         ]

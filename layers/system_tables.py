@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSTZRANGE, ExcludeConstraint
 
+from layers.access import Clearance
 from layers.base import STORAGE_SRID, TILE_SRID
 from layers.tables import metadata
 
@@ -386,6 +387,48 @@ subscription_states = Table(
 """Where the condition of a subscription was met last, so that it is told again only after it was
 not."""
 
+
+def road_edges_name(clearance: int) -> str:
+    """Name of the table of the edges that roads of one clearance have."""
+    return f"road_edges_{clearance}"
+
+
+def _road_edges(clearance: int) -> Table:
+    name = road_edges_name(clearance)
+    place = Geometry("LINESTRING", srid=TILE_SRID, spatial_index=False)
+    return Table(
+        name,
+        metadata,
+        Column("edge_id", BigInteger, primary_key=True, autoincrement=False),
+        Column("feature_id", BigInteger, nullable=False),
+        # Junctions.
+        Column("source", BigInteger, nullable=False),
+        Column("target", BigInteger, nullable=False),
+        Column("length_m", Double, nullable=False),
+        # Seconds along the edge and against it; below 0 where nobody may.
+        Column("drive_s", Double, nullable=False),
+        Column("drive_back_s", Double, nullable=False),
+        Column("walk_s", Double, nullable=False),
+        Column("geom_3857", place, nullable=False),
+        Index(f"{name}_geom", "geom_3857", postgresql_using="gist"),
+        Index(f"{name}_source", "source"),
+        Index(f"{name}_target", "target"),
+    )
+
+
+road_edges = tuple(_road_edges(clearance) for clearance in Clearance)
+"""The network of the roads that are held and current, see ``layers.road_network``: a table for each
+clearance of roads, since a level reads whole tables through an index by place."""
+
+road_network = Table(
+    "road_network",
+    metadata,
+    Column("singleton", Boolean, primary_key=True, server_default=text("true")),
+    # The publication of roads that the network is made for.
+    Column("made_for", _INSTANT),
+    CheckConstraint("singleton", name="road_network_one_row"),
+)
+
 themes = Table(
     "themes",
     metadata,
@@ -494,6 +537,8 @@ ALL: tuple[Table, ...] = (
     subscriptions,
     deliveries,
     subscription_states,
+    *road_edges,
+    road_network,
     themes,
     theme_edits,
     overviews,

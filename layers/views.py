@@ -35,6 +35,7 @@ from layers.rasters import LAYER_NAME as RASTERS
 from layers.rasters import READABLE_COLUMNS
 from layers.registry import LAYERS
 from layers.roles import Role, reader_role, role_name
+from layers.system_tables import road_edges_name
 from layers.tables import (
     SCHEMA,
     STAGING_SCHEMA,
@@ -54,6 +55,7 @@ FIGURES = "figures"
 ROLLUPS = "observation_rollups"
 OUTDATED_ROLLUPS = "outdated_rollups"
 EVENTS = "events"
+ROAD_EDGES = "road_edges"
 LIVE_COLUMNS = (
     "observed_at",
     "ttl_s",
@@ -98,6 +100,7 @@ def view_statements(database: str, themes: Sequence[Layer] = ()) -> list[str]:
             statements += _layer_views(layer, level)
         statements += _observation_views(level)
         statements.append(_raster_view(level))
+        statements.append(_road_edges_view(level))
         statements.append(_overviews_view(level))
         statements += _reader_grants(database, level)
     statements += _writer_grants(database)
@@ -241,6 +244,17 @@ def _raster_view(level: Clearance) -> str:
     )
 
 
+def _road_edges_view(level: Clearance) -> str:
+    """The network as far as it is of roads of the level."""
+    columns = "edge_id, feature_id, source, target, length_m, drive_s, drive_back_s, walk_s"
+    branches = " UNION ALL ".join(
+        f"SELECT {columns}, geom_3857 FROM {SCHEMA}.{road_edges_name(clearance)}"
+        for clearance in Clearance
+        if clearance <= level
+    )
+    return f"CREATE VIEW {read_schema(level)}.{ROAD_EDGES} AS {branches}"
+
+
 def _barrier(level: Clearance, name: str) -> str:
     return f"CREATE VIEW {read_schema(level)}.{name} WITH (security_barrier) AS "
 
@@ -368,6 +382,11 @@ def _writer_grants(database: str) -> list[str]:
         f"GRANT SELECT ON {SCHEMA}.event_numbers TO {gate}",
         f"GRANT SELECT (event_no) ON {SCHEMA}.events TO {gate}",
         f"GRANT USAGE ON SCHEMA {THEME_SCHEMA} TO {loader}",
+        *(
+            f"GRANT SELECT, INSERT, DELETE ON {SCHEMA}.{road_edges_name(one)} TO {loader}"
+            for one in Clearance
+        ),
+        f"GRANT SELECT, UPDATE ON {SCHEMA}.road_network TO {loader}",
         f"GRANT SELECT ON {SCHEMA}.themes, {SCHEMA}.theme_edits TO {loader}, {gate}",
         # The web asks, the worker does: the web never says what became of a job.
         f"GRANT SELECT, UPDATE ON {SCHEMA}.load_jobs TO {loader}",

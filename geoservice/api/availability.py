@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 from urllib.parse import parse_qsl
@@ -23,6 +24,7 @@ from geoservice.api.parameters import (
 from geoservice.api.quick import QuickRoute, asked_by
 from geoservice.auth import get_access
 from geoservice.availability_ahead import search_ahead
+from geoservice.availability_travel import Reached, search_by_travel
 from geoservice.db import Database
 from geoservice.expectations import Expectations
 from geoservice.hours import CityHours
@@ -32,6 +34,7 @@ from layers.availability import (
     MAX_RESULTS,
     Cursor,
     FacilityStatus,
+    Page,
     Place,
     SearchQuery,
     Then,
@@ -52,10 +55,12 @@ from layers.facility_filters import (
 from layers.forecast import MAX_AHEAD
 from layers.intake import CLOCK_SKEW
 from layers.registry import get_layer
+from layers.travel import MAX_MINUTES, Travel, catchment
 
 router = APIRouter(tags=["Availability"])
 
 _RADIUS_M, _ROUTE_RADIUS_M = 2_000.0, 300.0
+_MINUTES = 15
 _LIVE = {"Cache-Control": "no-store"}
 _MAX_INTEGER = 2**31 - 1
 
@@ -98,6 +103,15 @@ class SearchParameters(BaseModel):
     )
     open_at: str | None = Field(None, description="Only those open at this RFC 3339 instant")
     limit: int = Field(20, ge=1, le=MAX_RESULTS, description="Most facilities of a page")
+    travel: Travel | None = Field(
+        None, description="Sort by the time to get there on the roads, instead of by metres"
+    )
+    max_minutes: int | None = Field(
+        None,
+        ge=1,
+        le=max(MAX_MINUTES.values()),
+        description="At most so long a way (15 by default)",
+    )
     cursor: str | None = Field(
         None, max_length=200, description="Where the page begins: from a link next"
     )
@@ -139,12 +153,26 @@ class SearchParameters(BaseModel):
             after=_cursor_of(self.cursor) if self.cursor is not None else None,
         )
 
+    def max_s(self) -> float:
+        """The longest way in seconds.
+
+        Raises:
+            InvalidParameter: it is longer than may be asked for, or nobody travels.
+        """
+        if self.travel is None or self.lon is None:
+            raise InvalidParameter("travel", str(self.travel or ""), "needs lon and lat")
+        minutes = self.max_minutes or _MINUTES
+        if minutes > MAX_MINUTES[self.travel]:
+            reason = f"is at most {MAX_MINUTES[self.travel]} for {self.travel}"
+            raise InvalidParameter("max_minutes", str(minutes), reason)
+        return minutes * 60.0
+
     def _place(self, *, has_area: bool) -> Place | None:
         if self.lon is None and self.lat is None:
             return None
         if self.lon is None or self.lat is None:
             raise MissingParameter("lon" if self.lon is None else "lat")
-        around = MAX_RADIUS_M if has_area else _RADIUS_M
+        around = MAX_RADIUS_M if has_area or self.travel is not None else _RADIUS_M
         radius_m = around if self.radius_m is None or self.route is not None else self.radius_m
         return Place(self.lon, self.lat, radius_m)
 
@@ -221,24 +249,45 @@ async def search(
     query = asked.query()
     await _refuse_unsettled(database, access, query.then)
     hours: CityHours = request.app.state.hours
-    expected: dict[int, dict[str, Any]] = {}
+    expectations: Expectations = request.app.state.expectations
     async with database.readers(access).connection() as connection:
-        if _is_ahead(query.at):
-            expectations: Expectations = request.app.state.expectations
-            page, expected = await search_ahead(
-                connection, access.level, query, hours, expectations
-            )
-        else:
-            page = await search_facilities(connection, access.level, query, hours)
-    document = {
-        "type": "FeatureCollection",
-        "numberReturned": len(page.found),
-        "timeStamp": query.at,
-        "features": [_feature(one, expected.get(one.feature_id)) for one in page.found],
-    }
+
+        async def find(query: SearchQuery) -> tuple[Page, Mapping[int, dict[str, Any]]]:
+            if _is_ahead(query.at):
+                return await search_ahead(connection, access.level, query, hours, expectations)
+            return await search_facilities(connection, access.level, query, hours), {}
+
+        if asked.travel is not None or asked.max_minutes is not None:
+            travel = asked.travel or Travel.WALKING
+            reached = await search_by_travel(connection, query, find, travel, asked.max_s())
+            return _reached_response(query, travel, reached)
+        page, expected = await find(query)
+    document = _collection(
+        query, [_feature(one, expected.get(one.feature_id)) for one in page.found]
+    )
     if page.next is not None:
         next_page = request.url.include_query_params(cursor=_text_of(page.next))
         document["links"] = [{"rel": "next", "type": GEOJSON, "href": str(next_page)}]
+    return json_response(document, media_type=GEOJSON, headers=_LIVE)
+
+
+def _collection(query: SearchQuery, features: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "type": "FeatureCollection",
+        "numberReturned": len(features),
+        "timeStamp": query.at,
+        "features": features,
+    }
+
+
+def _reached_response(query: SearchQuery, travel: Travel, reached: Reached) -> Response:
+    features = []
+    for one in reached.found:
+        feature = _feature(one, reached.expected.get(one.feature_id))
+        seconds = round(reached.seconds[one.feature_id], 1)
+        feature["properties"] |= {"travel": travel, "travel_s": seconds}
+        features.append(feature)
+    document = _collection(query, features) | {"isComplete": reached.is_complete}
     return json_response(document, media_type=GEOJSON, headers=_LIVE)
 
 
@@ -288,6 +337,50 @@ def _is_ahead(at: datetime) -> bool:
         reason = f"lies more than {MAX_AHEAD.days} days ahead"
         raise InvalidParameter("datetime", at.isoformat(), reason)
     return ahead > CLOCK_SKEW
+
+
+@router.get("/availability/{feature_id}/catchment", summary="From where a facility is reached")
+async def get_catchment(
+    request: Request,
+    database: ServiceDatabase,
+    access: CallerAccess,
+    feature_id: Annotated[int, Path(ge=1, lt=2**53)],
+    travel: Annotated[Travel, Query(description="How people come")] = Travel.WALKING,
+    minutes: Annotated[
+        str, Query(max_length=50, description="Whole minutes, joined by commas; at most five")
+    ] = "5,10,15",
+) -> Response:
+    """Areas from which it is reached within minutes on the roads, the largest first."""
+    get_layer(FACILITIES.name, access.level)
+    wanted = _minutes(minutes, travel)
+    hours: CityHours = request.app.state.hours
+    async with database.readers(access).connection() as connection:
+        now = datetime.now(UTC)
+        found = await facility_status(connection, access.level, feature_id, now, hours)
+        if found is None:
+            raise FeatureNotFound(FACILITIES.name, feature_id)
+        areas = await catchment(connection, (found.lon, found.lat), travel, wanted)
+    features = [
+        {
+            "type": "Feature",
+            "geometry": orjson.loads(area),
+            "properties": {"feature_id": feature_id, "travel": travel, "minutes": within},
+        }
+        for within, area in areas
+    ]
+    document = {"type": "FeatureCollection", "features": features}
+    return json_response(document, media_type=GEOJSON, headers=_LIVE)
+
+
+def _minutes(text: str, travel: Travel) -> list[int]:
+    parts = text.split(",")
+    most, longest = 5, MAX_MINUTES[travel]
+    if len(parts) <= most and all(part.isascii() and part.isdecimal() for part in parts):
+        numbers = sorted({int(part) for part in parts})
+        if numbers[0] >= 1 and numbers[-1] <= longest:
+            return numbers
+    reason = f"needs up to {most} whole numbers of 1 to {longest}, joined by commas"
+    raise InvalidParameter("minutes", text, reason)
 
 
 async def _refuse_unsettled(database: Database, access: Access, then: Then | None) -> None:
