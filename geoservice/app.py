@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -22,6 +23,7 @@ from geoservice.api import (
     raster_figures,
     raster_tiles,
     rasters,
+    reports,
     series,
     stream,
     styles,
@@ -67,6 +69,19 @@ def _raster_service(database: Database, keeper: CacheKeeper, settings: Settings)
     return RasterService(database, settings.raster_folder, threads, cache, said.max_at_once)
 
 
+def _prepare(app: FastAPI, settings: Settings) -> None:
+    """What an application knows before it starts."""
+    app.state.settings = settings
+    app.state.stopping = False
+    said = settings.observations
+    app.state.observation_rates = Rates(said.per_second, said.burst)
+    told = settings.reports
+    app.state.report_rates = Rates(told.per_hour / 3_600, told.burst)
+    app.state.report_salt = secrets.token_bytes(32)
+    app.state.hours = CityHours(settings.city.time_zone, settings.city.country)
+    app.state.expectations = Expectations(app.state.hours)
+
+
 def create_app(settings: Settings) -> FastAPI:
     """The application for one set of settings; opens connections only when it starts."""
 
@@ -106,12 +121,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    app.state.settings = settings
-    app.state.stopping = False
-    said = settings.observations
-    app.state.observation_rates = Rates(said.per_second, said.burst)
-    app.state.hours = CityHours(settings.city.time_zone, settings.city.country)
-    app.state.expectations = Expectations(app.state.hours)
+    _prepare(app, settings)
     app.router.routes.extend(
         (*tiles.quick_routes, *raster_tiles.quick_routes, *availability.quick_routes)
     )
@@ -127,6 +137,7 @@ def create_app(settings: Settings) -> FastAPI:
         availability,
         observations,
         subscriptions,
+        reports,
         uploads,
         loads,
         health,
@@ -144,7 +155,10 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(
         BodyLimit,
         max_body_bytes=settings.http.max_body_bytes,
-        uploads={LOADS_PATH: settings.load.max_upload_bytes},
+        uploads={
+            LOADS_PATH: settings.load.max_upload_bytes,
+            "/reports": settings.reports.max_photo_bytes + settings.http.max_body_bytes,
+        },
     )
     app.add_middleware(HeadAnswers)
     app.add_middleware(AnswerHits)

@@ -301,6 +301,19 @@ class ObservationSettings(_Section):
     )
 
 
+class ReportSettings(_Section):
+    """What citizens report."""
+
+    folder: Path | None = Field(
+        None, description="Folder of the photos; none: reports in the database's folder"
+    )
+    per_hour: float = Field(
+        20, description="Reports that one address may send in an hour, in the long run", gt=0
+    )
+    burst: int = Field(5, description="Reports that it may send at once", ge=1)
+    max_photo_bytes: int = Field(10_000_000, description="Bytes of a photo as it is sent", ge=1)
+
+
 class PushSettings(_Section):
     """Events sent to those who asked for them."""
 
@@ -346,12 +359,18 @@ class Settings(BaseSettings):
     rasters: RasterSettings = RasterSettings()
     observations: ObservationSettings = ObservationSettings()
     push: PushSettings = PushSettings()
+    reports: ReportSettings = ReportSettings()
     log: LogSettings = LogSettings()
 
     @property
     def raster_folder(self) -> Path:
         """The folder of the rasters' files."""
         return self.rasters.folder or self.database.folder / "rasters"
+
+    @property
+    def report_folder(self) -> Path:
+        """Where the photos of reports are."""
+        return self.reports.folder or self.database.folder / "reports" / self.database.name
 
     @property
     def tile_cache_folder(self) -> Path:

@@ -15,6 +15,8 @@
      ├ NotFoundError         nothing there, or nothing that this caller may know of
      │  ├ UnknownLayer
      │  ├ UnknownRaster
+     │  ├ UnknownReport
+     │  ├ UnknownSubscription
      │  ├ FeatureNotFound
      │  ├ JobNotFound
      │  ├ LoadNotFound
@@ -29,6 +31,7 @@
      │  ├ ThemeExists
      │  ├ LayerChanged
      │  ├ TooManySubscriptions
+     │  ├ WrongReportState
      │  └ WrongJobState
      ├ SourceError           the owner of the data can mend it
      │  ├ UnreadableSource
@@ -155,6 +158,13 @@ class UnknownLayer(NotFoundError):
         self.name = name
 
 
+class UnknownReport(NotFoundError):
+    """A report does not exist, or is not the caller's to see."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no such report")
+
+
 class UnknownSubscription(NotFoundError):
     """A subscription does not exist, or is another's."""
 
@@ -249,6 +259,10 @@ class LayerChanged(ConflictError):
     def __init__(self, layer: str) -> None:
         super().__init__(f"{layer} was changed meanwhile, so nothing was written; try again")
         self.layer = layer
+
+
+class WrongReportState(ConflictError):
+    """A report is not in the state in which this can be done with it."""
 
 
 class TooManySubscriptions(ConflictError):

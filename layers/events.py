@@ -10,11 +10,13 @@ NOTIFY carries no data: it only says that it is worth looking.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from layers.observations import AVAILABILITY
@@ -46,6 +48,22 @@ async def append_status_events(
     )
 
 
+async def append_event(
+    connection: AsyncConnection,
+    topic: Topic,
+    clearance: int,
+    body: Mapping[str, Any],
+    *,
+    layer: str | None = None,
+    feature_id: int | None = None,
+) -> None:
+    """Leave one event, in the caller's transaction."""
+    parameters = {"topic": topic, "clearance": clearance, "body": body}
+    feature = {"layer": layer, "feature_id": feature_id}
+    await connection.execute(_APPEND, parameters | feature)
+    await connection.execute(text("SELECT pg_notify(:channel, '')"), {"channel": OUTBOX_CHANNEL})
+
+
 async def relay(connection: AsyncConnection) -> int:
     """Number what was left in the outbox, at most ``RELAYED_AT_ONCE``; how many those were.
 
@@ -62,6 +80,12 @@ async def relay(connection: AsyncConnection) -> int:
         await connection.execute(text(_RELAYED), after)
     return count
 
+
+_APPEND = text("""
+INSERT INTO city.outbox (topic, layer, feature_id, clearance, body)
+VALUES (:topic, :layer, :feature_id, :clearance, :body)""").bindparams(
+    bindparam("body", type_=JSONB)
+)
 
 _APPEND_STATUS = f"""
 WITH written AS (

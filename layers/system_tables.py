@@ -429,6 +429,42 @@ road_network = Table(
     CheckConstraint("singleton", name="road_network_one_row"),
 )
 
+reports = Table(
+    "reports",
+    metadata,
+    Column("report_id", BigInteger, Identity(), primary_key=True),
+    # Of what the reporter was given, and nobody else knows.
+    Column("token_hash", Text, nullable=False, unique=True),
+    Column("service_code", Text, nullable=False),
+    Column("feature_id", BigInteger),
+    Column("place", _PLACE),
+    Column("description", Text, nullable=False),
+    # Name of a file of our own.
+    Column("photo", Text),
+    Column("state", Text, nullable=False, server_default=text("'open'")),
+    # The report that says the same, and came first.
+    Column("joined_to", BigInteger, ForeignKey("city.reports.report_id")),
+    Column("created_at", _INSTANT, nullable=False, server_default=func.clock_timestamp()),
+    Column("updated_at", _INSTANT, nullable=False, server_default=func.clock_timestamp()),
+    CheckConstraint(
+        "state IN ('open', 'accepted', 'rejected', 'closed')", name="reports_state_known"
+    ),
+    Index("reports_open", "service_code", "created_at", postgresql_where=text("state = 'open'")),
+)
+
+report_steps = Table(
+    "report_steps",
+    metadata,
+    Column("report_id", BigInteger, ForeignKey("city.reports.report_id"), primary_key=True),
+    Column("taken_at", _INSTANT, primary_key=True, server_default=func.clock_timestamp()),
+    Column("state", Text, nullable=False),
+    # The key of whoever took the step; none where nobody did.
+    Column("taken_by", BigInteger),
+    Column("note", Text),
+    # The edit that a confirmed report has led to.
+    Column("load_id", BigInteger, ForeignKey("city.loads.load_id")),
+)
+
 themes = Table(
     "themes",
     metadata,
@@ -539,6 +575,8 @@ ALL: tuple[Table, ...] = (
     subscription_states,
     *road_edges,
     road_network,
+    reports,
+    report_steps,
     themes,
     theme_edits,
     overviews,

@@ -395,6 +395,9 @@ def _writer_grants(database: str) -> list[str]:
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON {SCHEMA}.subscriptions, {SCHEMA}.deliveries, "
         f"{SCHEMA}.subscription_states TO {desk}",
         f"GRANT SELECT ON {SCHEMA}.event_numbers TO {desk}",
+        f"GRANT SELECT, INSERT, UPDATE ON {SCHEMA}.reports TO {desk}",
+        f"GRANT SELECT, INSERT ON {SCHEMA}.report_steps TO {desk}",
+        f"GRANT INSERT ON {SCHEMA}.outbox TO {desk}",
         f"GRANT SELECT (key_id, clearance, expires_at, revoked_at) ON {SCHEMA}.api_keys TO {desk}",
     ]
     statements += [
