@@ -205,15 +205,16 @@ class SearchParameters(BaseModel):
 
     @classmethod
     def parse(cls, query_string: str) -> Self | None:
-        """The parameters of a query string, or None if anything is wrong with it."""
+        """The parameters of the usual search, around a place; None if it is any other."""
         pairs = parse_qsl(query_string, keep_blank_values=True)
         values = dict(pairs)
         if len(values) < len(pairs):
             return None
         try:
-            return cls.model_validate(values)
+            asked = cls.model_validate(values)
         except ValidationError:
             return None
+        return None if asked.lon is None or asked.lat is None else asked
 
 
 def _instants(at: datetime | None, as_recorded: datetime | None) -> tuple[datetime, Then | None]:

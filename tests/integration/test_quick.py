@@ -7,6 +7,7 @@ from starlette.routing import Match
 from starlette.testclient import TestClient
 from starlette.types import Scope
 
+from geoservice.api.availability import SearchParameters
 from geoservice.api.quick import QuickRoute
 from geoservice.tile_service import TileService
 from layers.access import Clearance
@@ -109,10 +110,8 @@ def test_quick_routes_are_described_once(client: TestClient) -> None:
 
     search = {one["name"] for one in paths["/availability"]["get"]["parameters"]}
     tile = {one["name"] for one in paths["/tiles/{layers}/{z}/{x}/{y}.mvt"]["get"]["parameters"]}
-    assert {"lon", "lat", "radius_m", "kind", "min_available", "open_at", "limit"} | {
-        "datetime",
-        "as_recorded",
-    } == search
+    fields = SearchParameters.model_fields.items()
+    assert {field.alias or name for name, field in fields} == search
     assert {"layers", "z", "x", "y", "datetime", "as_recorded", "properties"} | {
         "filter",
         "filter-lang",
