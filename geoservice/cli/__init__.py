@@ -27,6 +27,7 @@ from geoservice.cli import (
     rasters,
     sample,
     serving,
+    sources,
     survey,
     themes,
     tiles,
@@ -54,6 +55,7 @@ sample.register(app)
 doctor.register(app)
 app.add_typer(database.app, name="db")
 app.add_typer(keys.app, name="keys")
+app.add_typer(sources.app, name="sources")
 app.add_typer(loads.app, name="loads")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(mappings.app, name="mappings")
