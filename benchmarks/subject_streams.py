@@ -99,7 +99,7 @@ async def _measure(url: str, key: str, code: str) -> tuple[list[float], float]:
 async def _open(host: str, port: int) -> asyncio.StreamReader:
     reader, writer = await asyncio.open_connection(host, port)
     writer.write(_REQUEST)
-    await reader.readuntil(b"retry: ")
+    await reader.readuntil(b'"after"')
     # Kept open by the reader's protocol; the writer must not be collected.
     reader.writer = writer  # type: ignore[attr-defined]  # for its life only
     return reader
@@ -108,7 +108,7 @@ async def _open(host: str, port: int) -> asyncio.StreamReader:
 async def _listen(reader: asyncio.StreamReader, delays: list[float]) -> None:
     while True:
         line = await reader.readline()
-        if line.startswith(b"data: "):
+        if line.startswith(b"data: ") and b"occurred_at" in line:
             now = datetime.now(UTC)
             at = datetime.fromisoformat(orjson.loads(line[6:])["occurred_at"])
             delays.append((now - at).total_seconds())

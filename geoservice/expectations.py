@@ -44,17 +44,17 @@ class Expectations:
             capacities: Of the facilities, by their ids.
         """
         series = await find_series(connection, list(capacities), resource_type=resource_type)
-        chosen: dict[int, Series] = {}
-        for one in series:
-            chosen.setdefault(one.feature_id, one)
-        habits = await self._habits_of(connection, list(chosen.values()))
-        found = {}
+        habits = await self._habits_of(connection, series)
+        found: dict[int, dict[str, Any]] = {}
         now = datetime.now(UTC)
-        for feature_id, one in chosen.items():
+        # Those with the newest figures first; a series that has just begun knows no habit.
+        for one in series:
+            if one.feature_id in found:
+                continue
             expected = self._expect(habits[one.series_id], one, now, at)
             if expected is not None:
-                capacity = one.capacity if one.capacity is not None else capacities[feature_id]
-                found[feature_id] = _told(expected, capacity, one)
+                capacity = one.capacity if one.capacity is not None else capacities[one.feature_id]
+                found[one.feature_id] = _told(expected, capacity, one)
         return found
 
     def _expect(self, habit: Habit, one: Series, now: datetime, at: datetime) -> Expected | None:

@@ -30,7 +30,6 @@ _SEND_TIMEOUT_S = 20
 
 _MAX_RADIUS_M = 50_000
 _GRACE_S = 2
-_RETRY = b"retry: 2000\n\n"
 _BEAT = b": beat\n\n"
 _EVENT_STREAM = "text/event-stream"
 _NO_STORE = {"Cache-Control": "no-store"}
@@ -113,8 +112,9 @@ async def stream(
 ) -> Response:
     """Server-Sent Events, one for each change of an answer, from now on.
 
-    With ``Last-Event-ID`` from the event after that one on, across restarts of the service. If what
-    came after it is no longer kept, an event ``gap`` says so first.
+    The first event, ``ready``, says after which number. With ``Last-Event-ID`` from the event after
+    that one on, across restarts of the service. If what came after it is no longer kept, an event
+    ``gap`` says so.
     """
     wanted = asked.wanted()
     after = _after(last_event_id, asked.last_event_id)
@@ -149,6 +149,11 @@ class _Ending(anyio.Event):
         self._subscriber.cut()
 
 
+def _ready(after: int) -> bytes:
+    """The first event: what comes after this number is told, so a client can come back at once."""
+    return b'retry: 2000\nid: %d\nevent: ready\ndata: {"after":%d}\n\n' % (after, after)
+
+
 def _after(header: str | None, parameter: int | None) -> int | None:
     """The number after which events are wanted; a browser's own header counts first."""
     if not header:
@@ -163,7 +168,7 @@ async def _chunks(
 ) -> AsyncIterator[bytes]:
     hub: EventHub[bytes] = request.app.state.hub
     async with hub.subscribed(access, subscriber) as reached:
-        yield _RETRY
+        yield _ready(reached if after is None else after)
         if after is not None:
             if after < reached and not await hub.is_kept(after):
                 yield b"event: gap\ndata: " + orjson.dumps({"after": after}) + b"\n\n"

@@ -6,20 +6,27 @@ Set GEOSERVICE_SCREENSHOT to a path to keep the picture that the README shows.
 from __future__ import annotations
 
 import os
+import time
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
+import httpx2
 import pytest
 from playwright.sync_api import Browser, expect
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from geoservice.keys import revoke_key
-from layers.access import Clearance
+from layers.access import Action, Clearance, Grant
 from layers.roles import Role
 from layers.system_tables import api_keys
 from tests.e2e.pictures import read_pixels, save_small
 from tests.e2e.site import DESK, PHONE, READY_MS, RECOVERY_MS, Site, Visit, open_map
+
+SHENZHEN = ZoneInfo("Asia/Shanghai")
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +191,116 @@ def test_the_nearest_free_places_are_found_and_numbered(visit: Visit) -> None:
     expect(results.first).to_contain_text("空")
     assert page.locator(".result-marker").count() == results.count()
     page.get_by_role("button", name="清除结果").click()
+    page.get_by_role("tab", name="图层").click()
+
+
+@pytest.fixture(scope="module")
+def hall(site: Site) -> tuple[str, str, float, float]:
+    """A badminton hall with a month of figures: its code, its name, longitude and latitude."""
+    with site.city.address.connect(Role.OWNER) as connection:
+        found = connection.execute(
+            text(
+                "SELECT natural_key, name, ST_X(geom), ST_Y(geom) FROM city.facilities "
+                "WHERE kind = 'sports_hall.badminton' AND clearance = 0 AND capacity >= 6 "
+                "ORDER BY geom_3857 <-> ST_Transform(ST_SetSRID("
+                "ST_MakePoint(114.0578, 22.5437), 4490), 3857) LIMIT 1"
+            )
+        ).one()
+    code, name, lon, lat = found
+    start = datetime.now(UTC).replace(minute=30, second=0, microsecond=0) - timedelta(days=21)
+    for day in range(21):
+        hours = [start + timedelta(days=day, hours=hour) for hour in range(24)]
+        # In the evening four are free, at any other hour none.
+        free = {at: 4 if 18 <= at.astimezone(SHENZHEN).hour <= 20 else 0 for at in hours}
+        post_figures(site, [figure(code, number, at) for at, number in free.items()])
+    return code, name, lon, lat
+
+
+def always_open(site: Site) -> tuple[str, float, float]:
+    """A place that is open at any hour: its code, longitude and latitude."""
+    with site.city.address.connect(Role.OWNER) as connection:
+        code, lon, lat = connection.execute(
+            text(
+                "SELECT natural_key, ST_X(geom), ST_Y(geom) FROM city.facilities "
+                "WHERE opening_hours = '24/7' AND clearance = 0 AND capacity >= 60 "
+                "ORDER BY natural_key LIMIT 1"
+            )
+        ).one()
+    return code, lon, lat
+
+
+def figure(code: str, available: int, at: datetime) -> dict[str, Any]:
+    return {"facility": code, "available": available, "observed_at": at.isoformat()}
+
+
+def post_figures(site: Site, figures: list[dict[str, Any]]) -> None:
+    key = site.make_key(Clearance.PUBLIC, Grant(Action.OBSERVE, "halls"))
+    headers = {"Authorization": f"Bearer {key}"}
+    answer = httpx2.post(f"{site.url}/observations", json=figures, headers=headers, timeout=30)
+    assert answer.status_code == 200, answer.text
+
+
+def test_a_posted_figure_is_on_the_map_within_two_seconds(visit: Visit, site: Site) -> None:
+    code, lon, lat = always_open(site)
+    visit.jump(18, lon, lat)
+    expect(visit.row("facilities")).to_contain_text("最旧的数据")
+
+    def state() -> str | None:
+        at = visit.page.evaluate("at => window.geoserviceMap.project(at)", [lon, lat])
+        found: str | None = visit.page.evaluate(
+            """([at]) => {
+                const map = window.geoserviceMap;
+                const near = [[at.x - 3, at.y - 3], [at.x + 3, at.y + 3]];
+                const hits = map.queryRenderedFeatures(near);
+                return hits.find(f => f.source === 'facilities')?.state.status ?? null;
+            }""",
+            [at],
+        )
+        return found
+
+    asked = len(visit.asked)
+    for available, status in ((0, "full"), (55, "spacesAvailable"), (1, "almostFull")):
+        post_figures(site, [figure(code, available, datetime.now(UTC))])
+        posted = time.monotonic()
+        while state() != status:
+            assert time.monotonic() - posted < 2, (state(), status)
+            visit.page.wait_for_timeout(50)
+    assert not [url for url in visit.asked[asked:] if "/availability?" in url]
+
+
+def test_a_court_for_tonight_within_a_walk_is_found(
+    visit: Visit, hall: tuple[str, str, float, float]
+) -> None:
+    _, name, lon, lat = hall
+    page = visit.page
+    visit.jump(16, lon, lat)
+    page.get_by_role("tab", name="就近找空位").click()
+    tonight = datetime.now(SHENZHEN).replace(hour=19, minute=0)
+    if tonight < datetime.now(SHENZHEN) + timedelta(minutes=10):
+        tonight += timedelta(days=1)
+    page.locator("[name=kind]").select_option(label="羽毛球馆")
+    page.locator("[name=min_available]").fill("2")
+    page.keyboard.press("Tab")
+    page.locator("[name=travel]").select_option(label="步行")
+    page.locator("[name=max_minutes]").select_option(label="15 分钟")
+    page.locator("[name=when]").fill(tonight.strftime("%Y-%m-%dT%H:%M"))
+    page.get_by_label("仅列出此刻开放的").uncheck()
+    page.get_by_role("button", name="从地图中心").click()
+
+    first = page.locator(".results li").first
+    expect(first).to_contain_text(name)
+    expect(first).to_contain_text("预计空 4")
+    expect(first).to_contain_text("步行")
+    expect(first).to_contain_text("历史平均误差")
+    if picture := os.environ.get("GEOSERVICE_SCREENSHOT"):
+        page.screenshot(path=Path(picture).with_name("tonight.png"))
+    page.locator("[name=when]").fill(tonight.replace(hour=23).strftime("%Y-%m-%dT%H:%M"))
+    page.get_by_role("button", name="从地图中心").click()
+    expect(page.locator(".nearest-answer")).not_to_contain_text(name)
+    page.get_by_role("button", name="清除结果").click()
+    page.locator("[name=when]").fill("")
+    page.locator("[name=travel]").select_option("")
+    page.locator("[name=kind]").select_option("")
     page.get_by_role("tab", name="图层").click()
 
 

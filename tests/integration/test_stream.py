@@ -51,7 +51,8 @@ class Listener:
                     elif name in ("id", "event", "data"):
                         event[name] = json.loads(value) if name == "data" else value
                     elif not line and event:
-                        self.events.append(event)
+                        if event["event"] != "ready":
+                            self.events.append(event)
                         event = {}
         except (httpx.HTTPError, RuntimeError):
             pass
@@ -178,6 +179,21 @@ def test_a_stream_goes_on_when_the_database_comes_back(
         events = listener.wait_for(2)
 
     assert [("PARK", 20), ("PARK", 21)] == told(events)
+
+
+def test_who_has_heard_nothing_yet_comes_back_to_where_it_was(
+    service: Service, key: dict[str, str]
+) -> None:
+    with httpx.stream("GET", f"{service.url}/availability/stream", timeout=WAIT_S) as answer:
+        first = next(answer.iter_raw()).decode().splitlines()
+    send(service, key, "PARK", 25)
+
+    number = first[1].removeprefix("id: ")
+    assert ["retry: 2000", f"id: {number}", "event: ready", f'data: {{"after":{number}}}'] == first[
+        :4
+    ]
+    with listening(service, "kind=parking", **{"Last-Event-ID": number}) as listener:
+        assert [("PARK", 25)] == told(listener.wait_for(1))
 
 
 def test_what_was_hidden_since_is_not_told_to_who_comes_back(

@@ -5,7 +5,7 @@
  * state as a ring, and anything older or missing is hollow: never free space.
  */
 
-import { formatAge } from './format.ts';
+import { formatAge, formatNumber } from './format.ts';
 import { t } from './i18n.ts';
 import type { MessageKey } from './messages.ts';
 import type { Availability, Freshness, Status } from './types.ts';
@@ -56,6 +56,7 @@ export const FRESHNESS_TITLES: Record<Freshness, MessageKey> = {
   stale: 'freshnessStale',
   expired: 'freshnessExpired',
   unknown: 'freshnessUnknown',
+  expected: 'freshnessExpected',
 };
 
 /** The status that may still be told: an expired figure says nothing about now. */
@@ -76,7 +77,9 @@ export function statusColor(status: Status): string {
 }
 
 /** `3 of 10 free`, as much of it as is known. An expired figure is not repeated. */
-export function freeText({ available, capacity, freshness }: Availability): string {
+export function freeText(availability: Availability): string {
+  const { available, capacity, freshness, expected } = availability;
+  if (expected) return t('expectedFree', { ...expected });
   const told = freshness === 'fresh' || freshness === 'stale' ? available : null;
   if (told !== null && capacity !== null) return t('freeOf', { available: told, capacity });
   if (told !== null) return t('freeOnly', { available: told });
@@ -89,10 +92,14 @@ export function freeText({ available, capacity, freshness }: Availability): stri
  * Args:
  *   elapsed_s: Seconds since the service computed `age_s`.
  */
-export function ageText({ age_s, freshness }: Availability, elapsed_s: number): string {
+export function ageText({ age_s, freshness, expected }: Availability, elapsed_s: number): string {
+  if (expected) return t('expectedError', { error: formatNumber(expected.mean_absolute_error) });
   const meaning = t(FRESHNESS_TITLES[freshness]);
   return age_s === null ? meaning : `${formatAge(age_s + elapsed_s)} · ${meaning}`;
 }
+
+/** How somebody goes there; empty for a straight line. */
+export type Travel = '' | 'walking' | 'driving';
 
 export interface AvailabilityQuery {
   lon: number;
@@ -102,6 +109,10 @@ export interface AvailabilityQuery {
   kind?: string | null;
   min_available?: number | null;
   open_at?: Date | null;
+  /** A later instant, of which is told what is expected. */
+  at?: Date | null;
+  travel?: Travel;
+  max_minutes?: number;
 }
 
 /** The query of `/availability`, within the bounds it accepts; what is not asked is left out. */
@@ -109,8 +120,14 @@ export function availabilityParameters(query: AvailabilityQuery): URLSearchParam
   const parameters = new URLSearchParams({
     lon: query.lon.toFixed(6),
     lat: query.lat.toFixed(6),
-    radius_m: String(clamp(Math.ceil(query.radius_m), 1, MAX_RADIUS_M)),
   });
+  if (query.travel) {
+    parameters.set('travel', query.travel);
+    parameters.set('max_minutes', String(query.max_minutes ?? 15));
+  } else {
+    parameters.set('radius_m', String(clamp(Math.ceil(query.radius_m), 1, MAX_RADIUS_M)));
+  }
+  if (query.at) parameters.set('datetime', query.at.toISOString());
   if (query.kind) parameters.set('kind', query.kind);
   if (query.min_available) parameters.set('min_available', String(query.min_available));
   if (query.open_at) parameters.set('open_at', query.open_at.toISOString());

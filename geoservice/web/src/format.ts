@@ -44,6 +44,32 @@ export function formatClock(instant_ms: number): string {
   }).format(new Date(instant_ms));
 }
 
+/** The instant of a local time of the city, as a form writes it (`2026-03-01T19:00`). */
+export function cityInstant(local: string): Date | null {
+  const asUtc = Date.parse(`${local}Z`);
+  if (Number.isNaN(asUtc)) return null;
+  return new Date(asUtc - zoneOffset(asUtc));
+}
+
+/** Milliseconds by which the city's clock is ahead of UTC at an instant. */
+function zoneOffset(instant_ms: number): number {
+  const format = new Intl.DateTimeFormat('en-US', {
+    hourCycle: 'h23',
+    year: 'numeric',
+    month: 'numeric',
+    day: 'numeric',
+    hour: 'numeric',
+    minute: 'numeric',
+    second: 'numeric',
+    ...(timeZone && { timeZone }),
+  });
+  const parts = Object.fromEntries(
+    format.formatToParts(instant_ms).map(({ type, value }) => [type, Number(value)]),
+  );
+  const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = parts;
+  return Date.UTC(year, month - 1, day, hour, minute, second) - instant_ms;
+}
+
 /** A half-open interval: `since ...`, `... – ...`, `until ...`. */
 export function formatInterval([start, end]: Interval): string {
   if (start && end) return `${formatInstant(start)} – ${formatInstant(end)}`;

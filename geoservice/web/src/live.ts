@@ -12,6 +12,7 @@ import {
 } from './availability.ts';
 import { type Catalogue, LIVE_LAYER } from './catalogue.ts';
 import { leaveOnRefusal } from './failures.ts';
+import { type LiveChange, LiveStream } from './live-stream.ts';
 import type { Appearance } from './appearance.ts';
 import type { Availability, AvailabilityFeature } from './types.ts';
 import type { Visibility } from './visibility.ts';
@@ -67,6 +68,7 @@ export class LiveAvailability {
   readonly #listeners = new Set<() => void>();
   #readings = new Map<number, Reading>();
   #summary: LiveSummary = summaryOf('off', []);
+  readonly #stream = new LiveStream((change) => this.#take(change));
   #request = new AbortController();
   #timer = 0;
   #failures = 0;
@@ -130,6 +132,7 @@ export class LiveAvailability {
 
   async #refresh(): Promise<void> {
     this.#request.abort();
+    if (!this.#appearance.isLive || !this.#isWanted() || this.#isTooFar()) this.#stream.stop();
     if (!this.#appearance.isLive) return this.#tell(summaryOf('paused', []));
     if (!this.#isWanted()) return this.#tell({ ...this.#summary, phase: 'off' });
     if (this.#isTooFar()) {
@@ -139,6 +142,7 @@ export class LiveAvailability {
     this.#request = new AbortController();
     if (this.#readings.size === 0) this.#tell({ ...this.#summary, phase: 'loading' });
     try {
+      await this.#stream.follow(this.#box());
       await this.#ask(this.#request.signal);
     } catch (error) {
       if (isAbort(error) || leaveOnRefusal(error)) return;
@@ -164,6 +168,29 @@ export class LiveAvailability {
     });
   }
 
+  /** The view as the service takes it: west,south,east,north. */
+  #box(): string {
+    const bounds = this.#map.getBounds();
+    const corners = [bounds.getWest(), bounds.getSouth(), bounds.getEast(), bounds.getNorth()];
+    return corners.map((degrees) => degrees.toFixed(5)).join(',');
+  }
+
+  /** A figure that has just changed takes the place of the one that was asked for. */
+  #take(change: LiveChange): void {
+    const known = this.#readings.get(change.feature_id);
+    if (!known) return;
+    const { available, capacity, status, is_open, observed_at } = change;
+    const age_s = Math.max(0, (Date.now() - Date.parse(observed_at)) / 1000);
+    const told = { available, capacity, status, is_open, observed_at, age_s };
+    const availability: Availability = { ...known.availability, ...told, freshness: 'fresh' };
+    this.#readings.set(change.feature_id, { ...known, availability, received_at_ms: Date.now() });
+    this.#mark(availability);
+    const readings = this.#inView([...this.#readings.values()]);
+    const { truncated, bounded } = this.#summary;
+    const received_at_ms = Date.now();
+    this.#tell({ ...summaryOf('ready', readings), received_at_ms, truncated, bounded });
+  }
+
   #fail(reason: string): void {
     this.#failures += 1;
     const readings = degrade([...this.#readings.values()], this.#failures);
@@ -185,12 +212,13 @@ export class LiveAvailability {
     for (const id of this.#readings.keys()) {
       if (!current.has(id)) this.#map.removeFeatureState(featureOf(id));
     }
-    for (const [id, { availability }] of current) {
-      const { status, freshness } = availability;
-      const state = displayState(status, freshness);
-      this.#map.setFeatureState(featureOf(id), { state, status, freshness });
-    }
+    for (const { availability } of current.values()) this.#mark(availability);
     this.#readings = current;
+  }
+
+  #mark({ feature_id, status, freshness }: Availability): void {
+    const state = displayState(status, freshness);
+    this.#map.setFeatureState(featureOf(feature_id), { state, status, freshness });
   }
 
   #tell(summary: LiveSummary): void {

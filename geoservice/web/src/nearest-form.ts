@@ -1,7 +1,8 @@
 /** The question «where is the nearest free place?»: kind, places, radius, openness. */
 
+import type { Travel } from './availability.ts';
 import { element, fillWith } from './dom.ts';
-import { formatDistance } from './format.ts';
+import { cityInstant, formatDistance } from './format.ts';
 import { inLanguage, onLanguage, t } from './i18n.ts';
 import { icon } from './icons.ts';
 import type { MessageKey } from './messages.ts';
@@ -13,6 +14,10 @@ export interface NearestQuestion {
   min_available: number;
   radius_m: number;
   openOnly: boolean;
+  travel: Travel;
+  max_minutes: number;
+  /** Local time of the city as the form writes it; empty for now. */
+  when: string;
 }
 
 export interface NearestFormActions {
@@ -23,6 +28,12 @@ export interface NearestFormActions {
 }
 
 const RADII_M = [500, 1000, 3000, 5000, 10_000, 50_000];
+const MINUTES = [5, 10, 15, 30, 60];
+const WAYS: Record<Travel, MessageKey> = {
+  '': 'wayStraight',
+  walking: 'wayWalking',
+  driving: 'wayDriving',
+};
 
 export class NearestForm {
   /** The question as it stands. */
@@ -31,6 +42,9 @@ export class NearestForm {
     min_available: 1,
     radius_m: 5000,
     openOnly: true,
+    travel: '',
+    max_minutes: 15,
+    when: '',
   };
 
   readonly #host: HTMLElement;
@@ -58,7 +72,8 @@ export class NearestForm {
       { class: 'nearest-form', onsubmit: submit },
       element('p', { class: 'quiet' }, t('nearestIntro')),
       field('kind', this.#kindSelect()),
-      element('div', { class: 'fields' }, this.#placesField(), this.#radiusField()),
+      element('div', { class: 'fields' }, this.#placesField(), this.#wayField()),
+      element('div', { class: 'fields' }, this.#reachField(), this.#whenField()),
       this.#openField(),
       this.#buttons(),
     );
@@ -85,6 +100,45 @@ export class NearestForm {
     return field(
       'minAvailable',
       element('input', { type: 'number', name: 'min_available', ...range, value, onchange }),
+    );
+  }
+
+  /** The instant that is asked for; null is now. */
+  get instant(): Date | null {
+    return this.question.when ? cityInstant(this.question.when) : null;
+  }
+
+  #wayField(): HTMLElement {
+    const options = Object.entries(WAYS).map(([way, title]) =>
+      option(way, t(title), this.question.travel),
+    );
+    const onchange = (event: Event) => {
+      this.#change({ travel: (event.target as HTMLSelectElement).value as Travel });
+      this.#render();
+    };
+    return field('way', element('select', { name: 'travel', onchange }, ...options));
+  }
+
+  #reachField(): HTMLElement {
+    return this.question.travel ? this.#minutesField() : this.#radiusField();
+  }
+
+  #minutesField(): HTMLElement {
+    const options = MINUTES.map((count) =>
+      option(String(count), t('minutesCount', { count }), String(this.question.max_minutes)),
+    );
+    const onchange = (event: Event) =>
+      this.#change({ max_minutes: Number((event.target as HTMLSelectElement).value) });
+    return field('wayMinutes', element('select', { name: 'max_minutes', onchange }, ...options));
+  }
+
+  #whenField(): HTMLElement {
+    const onchange = (event: Event) =>
+      this.#change({ when: (event.target as HTMLInputElement).value });
+    const value = this.question.when;
+    return field(
+      'whenAt',
+      element('input', { type: 'datetime-local', name: 'when', value, onchange }),
     );
   }
 

@@ -14,7 +14,7 @@ import { positionOf, type Reading, readingOf } from './live.ts';
 import { readingLines } from './live-reading.ts';
 import { NearestForm } from './nearest-form.ts';
 import { NearestMarkers } from './nearest-markers.ts';
-import type { AvailabilityFeature } from './types.ts';
+import type { Availability, AvailabilityFeature } from './types.ts';
 
 const LIMIT = 10;
 const CLOSE_ZOOM = 16;
@@ -84,9 +84,10 @@ export class Nearest {
 
   #query(origin: LngLat): URLSearchParams {
     const { openOnly, ...question } = this.#form.question;
-    const at = { lon: origin.lng, lat: origin.lat };
-    const open_at = openOnly ? new Date() : null;
-    return availabilityParameters({ ...at, ...question, open_at, limit: LIMIT });
+    const place = { lon: origin.lng, lat: origin.lat };
+    const at = this.#form.instant;
+    const open_at = openOnly ? (at ?? new Date()) : null;
+    return availabilityParameters({ ...place, ...question, at, open_at, limit: LIMIT });
   }
 
   #keep(features: AvailabilityFeature[]): void {
@@ -170,11 +171,18 @@ export class Nearest {
         'span',
         { class: 'result-name' },
         element('b', {}, properties.name ?? t('unnamed')),
-        element('span', { class: 'distance' }, formatDistance(properties.distance_m)),
+        element('span', { class: 'distance' }, this.#way(properties)),
       ),
       element('small', {}, this.#kindTitle(properties.kind)),
       element('span', { class: 'result-reading' }, ...(reading ? readingLines(reading) : [])),
     );
+  }
+
+  /** How far it is: the time where that was asked for, else metres. */
+  #way({ travel_s, distance_m }: Availability): string {
+    if (travel_s === undefined) return formatDistance(distance_m);
+    const way = t(this.#form.question.travel === 'driving' ? 'wayDriving' : 'wayWalking');
+    return t('travelMinutes', { way, count: Math.ceil(travel_s / 60) });
   }
 
   #kindTitle(kind: string | null): string {
@@ -194,7 +202,8 @@ export class Nearest {
 
 /** Nearest first, whatever the order in which they came. */
 export function byDistance(features: AvailabilityFeature[]): AvailabilityFeature[] {
-  return features.toSorted((a, b) => a.properties.distance_m - b.properties.distance_m);
+  const far = ({ properties }: AvailabilityFeature) => properties.travel_s ?? properties.distance_m;
+  return features.toSorted((a, b) => far(a) - far(b));
 }
 
 function hitOf({ properties, geometry }: AvailabilityFeature): Hit {

@@ -84,7 +84,15 @@ export interface FeatureItem {
 }
 
 export type Status = 'open' | 'spacesAvailable' | 'almostFull' | 'full' | 'closed' | 'unknown';
-export type Freshness = 'fresh' | 'stale' | 'expired' | 'unknown';
+export type Freshness = 'fresh' | 'stale' | 'expired' | 'unknown' | 'expected';
+
+/** What is expected of a facility at a later instant. */
+export interface Expected {
+  available: number;
+  low: number;
+  high: number;
+  mean_absolute_error: number;
+}
 
 /** What is free in one facility, and how old that figure is. */
 export interface Availability {
@@ -100,6 +108,9 @@ export interface Availability {
   observed_at: string | null;
   age_s: number | null;
   is_open: boolean | null;
+  expected?: Expected;
+  /** Seconds of the way to it, where the search was by travel. */
+  travel_s?: number;
 }
 
 export interface AvailabilityFeature {
