@@ -26,13 +26,19 @@ export function readingLines(reading: Reading): HTMLElement[] {
   const openness = opennessTitle(availability);
   const age = ageText(availability, elapsedSince(reading));
   return [
-    element('p', { class: 'free' }, `${t(lastState(availability))} · ${freeText(availability)}`),
+    element('p', { class: 'free' }, stateAndFigure(availability)),
     element(
       'p',
       { class: `age ${availability.freshness}` },
       openness ? `${t(openness)} · ${age}` : age,
     ),
   ];
+}
+
+/** What is expected is no state: nothing is claimed but the number. */
+function stateAndFigure(availability: Availability): string {
+  const figure = freeText(availability);
+  return availability.expected ? figure : `${t(lastState(availability))} · ${figure}`;
 }
 
 /** A stale figure keeps the name of its last state; the age line says that it is out of date. */

@@ -73,7 +73,8 @@ export class NearestForm {
       element('p', { class: 'quiet' }, t('nearestIntro')),
       field('kind', this.#kindSelect()),
       element('div', { class: 'fields' }, this.#placesField(), this.#wayField()),
-      element('div', { class: 'fields' }, this.#reachField(), this.#whenField()),
+      this.#reachField(),
+      this.#whenField(),
       this.#openField(),
       this.#buttons(),
     );
