@@ -40,6 +40,7 @@ from geoservice.db import Database, DatabaseAddress
 from geoservice.expectations import Expectations
 from geoservice.hours import CityHours
 from geoservice.middleware import BodyLimit, HeadAnswers, RequestContext
+from geoservice.openapi import describe_problems
 from geoservice.problems import install_problem_handlers
 from geoservice.protocol import READY_ANSWERS, ReadyAnswers
 from geoservice.push.documents import chunk_maker
@@ -152,6 +153,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(webmap.router)
     webmap.mount_assets(app)
     install_problem_handlers(app)
+    describe_problems(app)
     app.add_middleware(
         BodyLimit,
         max_body_bytes=settings.http.max_body_bytes,

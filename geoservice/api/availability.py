@@ -62,6 +62,7 @@ router = APIRouter(tags=["Availability"])
 _RADIUS_M, _ROUTE_RADIUS_M = 2_000.0, 300.0
 _MINUTES = 15
 _LIVE = {"Cache-Control": "no-store"}
+_AS_GEOJSON: dict[int | str, dict[str, Any]] = {200: {"content": {GEOJSON: {}}}}
 _MAX_INTEGER = 2**31 - 1
 
 
@@ -235,7 +236,7 @@ def _text_of(cursor: Cursor) -> str:
     return urlsafe_b64encode(orjson.dumps(list(cursor))).decode()
 
 
-@router.get("/availability", summary="Facilities and what is free in them")
+@router.get("/availability", summary="Facilities and what is free in them", responses=_AS_GEOJSON)
 async def search(
     request: Request,
     database: ServiceDatabase,
@@ -300,7 +301,9 @@ async def _quick_search(request: Request) -> Response:
 quick_routes = (QuickRoute("/availability", _quick_search, SearchParameters.parse),)
 
 
-@router.get("/availability/{feature_id}", summary="What is free in one facility")
+@router.get(
+    "/availability/{feature_id}", summary="What is free in one facility", responses=_AS_GEOJSON
+)
 async def of_facility(
     request: Request,
     database: ServiceDatabase,
@@ -340,7 +343,11 @@ def _is_ahead(at: datetime) -> bool:
     return ahead > CLOCK_SKEW
 
 
-@router.get("/availability/{feature_id}/catchment", summary="From where a facility is reached")
+@router.get(
+    "/availability/{feature_id}/catchment",
+    summary="From where a facility is reached",
+    responses=_AS_GEOJSON,
+)
 async def get_catchment(
     request: Request,
     database: ServiceDatabase,

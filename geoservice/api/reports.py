@@ -213,7 +213,11 @@ async def get_report(
     )
 
 
-@router.get("/reports/{report_id}/photo", summary="The photo of a report, for staff")
+@router.get(
+    "/reports/{report_id}/photo",
+    summary="The photo of a report, for staff",
+    responses={200: {"content": {"image/jpeg": {}}}},
+)
 async def get_photo(
     database: ServiceDatabase, access: CallerAccess, settings: ServiceSettings, report_id: ReportId
 ) -> Response:

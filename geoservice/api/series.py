@@ -36,7 +36,11 @@ Aggregate = Literal["mean", "min", "max", "last", "count"]
 Form = Literal["json", "csv", "svg"]
 
 
-@router.get("/availability/{feature_id}/series", summary="Figures of a facility over time")
+@router.get(
+    "/availability/{feature_id}/series",
+    summary="Figures of a facility over time",
+    responses={200: {"content": {"text/csv": {}, "image/svg+xml": {}}}},
+)
 async def get_series(
     request: Request,
     database: ServiceDatabase,
