@@ -12,6 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from geoservice import __version__
 from geoservice.api import (
+    alerts,
     availability,
     collections,
     features,
@@ -139,6 +140,7 @@ def create_app(settings: Settings) -> FastAPI:
         observations,
         subscriptions,
         reports,
+        alerts,
         uploads,
         loads,
         health,

@@ -21,6 +21,7 @@ from geoservice.db import Database, DatabaseAddress
 from geoservice.hours import CityHours
 from geoservice.push.webhooks import Webhooks
 from geoservice.settings import Settings
+from layers.alerts import judge
 from layers.errors import GeoserviceError
 from layers.event_reading import LAST_NO
 from layers.events import OUTBOX_CHANNEL, RELAYED_AT_ONCE, relay
@@ -37,6 +38,7 @@ LOOK_S = 1.0
 _TEND_S = 3_600
 _PUSH_S = 0.5
 _NETWORK_S = 10
+_ALERTS_S = 2
 _AHEAD = (timedelta(0), timedelta(days=31))
 """The months of these instants have their partitions before anything is observed in them."""
 
@@ -105,6 +107,11 @@ class Upkeep:
                 {"before": now - timedelta(hours=self._settings.push.keep_events_h)},
             )
 
+    async def judge_alerts(self) -> None:
+        """Raise and clear the alerts that the newest figures call for."""
+        async with self._database.write(Role.INGEST) as connection:
+            await judge(connection)
+
     async def make_network(self) -> None:
         """Make the network of roads anew, if other roads were published."""
         await asyncio.to_thread(self._make_network)
@@ -147,6 +154,7 @@ class Upkeep:
                 (self.make_rollups, self._settings.observations.rollup_every_s),
                 (self.push, _PUSH_S),
                 (self.make_network, _NETWORK_S),
+                (self.judge_alerts, _ALERTS_S),
                 (self.tend_months, _TEND_S),
             )
         ]

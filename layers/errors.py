@@ -15,6 +15,7 @@
      ├ NotFoundError         nothing there, or nothing that this caller may know of
      │  ├ UnknownLayer
      │  ├ UnknownRaster
+     │  ├ UnknownAlert
      │  ├ UnknownReport
      │  ├ UnknownSubscription
      │  ├ FeatureNotFound
@@ -156,6 +157,13 @@ class UnknownLayer(NotFoundError):
     def __init__(self, name: str) -> None:
         super().__init__(f"there is no layer {name!r}")
         self.name = name
+
+
+class UnknownAlert(NotFoundError):
+    """An alert or a rule does not exist, is hidden, or is past what is asked of it."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no such alert")
 
 
 class UnknownReport(NotFoundError):

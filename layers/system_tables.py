@@ -465,6 +465,51 @@ report_steps = Table(
     Column("load_id", BigInteger, ForeignKey("city.loads.load_id")),
 )
 
+alert_rules = Table(
+    "alert_rules",
+    metadata,
+    Column("rule_id", BigInteger, Identity(), primary_key=True),
+    Column("title_zh", Text, nullable=False),
+    Column("title_en", Text, nullable=False),
+    Column("layer", Text, nullable=False),
+    Column("property", Text, nullable=False),
+    Column("resource_type", Text),
+    Column("kind", Text, nullable=False),
+    # Of the figure; of its change in a minute (rate); seconds without a figure (silence).
+    Column("threshold", Double, nullable=False),
+    Column("hysteresis", Double, nullable=False, server_default=text("0")),
+    Column("created_by", BigInteger, ForeignKey("city.api_keys.key_id"), nullable=False),
+    Column("created_at", _INSTANT, nullable=False, server_default=func.clock_timestamp()),
+    Column("ended_at", _INSTANT),
+    CheckConstraint("kind IN ('above', 'below', 'rate', 'silence')", name="alert_rules_kind_known"),
+    CheckConstraint("hysteresis >= 0", name="alert_rules_hysteresis_positive"),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("alert_id", BigInteger, Identity(), primary_key=True),
+    Column("rule_id", BigInteger, ForeignKey("city.alert_rules.rule_id"), nullable=False),
+    Column("series_id", Integer, ForeignKey("city.series.series_id"), nullable=False),
+    Column("layer", Text, nullable=False),
+    Column("feature_id", BigInteger, nullable=False),
+    Column("clearance", SmallInteger, nullable=False),
+    Column("value", Double),
+    Column("raised_at", _INSTANT, nullable=False, server_default=func.clock_timestamp()),
+    Column("acknowledged_at", _INSTANT),
+    Column("acknowledged_by", BigInteger),
+    Column("note", Text),
+    Column("cleared_at", _INSTANT),
+    # A rule has one alert of a series at a time.
+    Index(
+        "alerts_open",
+        "rule_id",
+        "series_id",
+        unique=True,
+        postgresql_where=text("cleared_at IS NULL"),
+    ),
+)
+
 themes = Table(
     "themes",
     metadata,
@@ -577,6 +622,8 @@ ALL: tuple[Table, ...] = (
     road_network,
     reports,
     report_steps,
+    alert_rules,
+    alerts,
     themes,
     theme_edits,
     overviews,

@@ -55,6 +55,7 @@ FIGURES = "figures"
 ROLLUPS = "observation_rollups"
 OUTDATED_ROLLUPS = "outdated_rollups"
 EVENTS = "events"
+ALERTS = "alerts"
 ROAD_EDGES = "road_edges"
 LIVE_COLUMNS = (
     "observed_at",
@@ -225,6 +226,10 @@ def _observation_views(level: Clearance) -> list[str]:
         _barrier(level, OUTDATED_ROLLUPS)
         + f"SELECT series_id, bucket_start FROM {SCHEMA}.rollup_queue o "
         + f"WHERE EXISTS (SELECT FROM {schema}.series s WHERE s.series_id = o.series_id)",
+        _barrier(level, ALERTS)
+        + "SELECT alert_id, rule_id, series_id, layer, feature_id, value, raised_at, "
+        + f"acknowledged_at, note, cleared_at FROM {SCHEMA}.alerts s "
+        + f"WHERE clearance <= {level:d} AND ({is_visible})",
         _barrier(level, EVENTS)
         + "SELECT event_no, occurred_at, topic, layer, feature_id, body "
         + f"FROM {SCHEMA}.events s "
@@ -397,6 +402,10 @@ def _writer_grants(database: str) -> list[str]:
         f"GRANT SELECT ON {SCHEMA}.event_numbers TO {desk}",
         f"GRANT SELECT, INSERT, UPDATE ON {SCHEMA}.reports TO {desk}",
         f"GRANT SELECT, INSERT ON {SCHEMA}.report_steps TO {desk}",
+        f"GRANT SELECT, INSERT, UPDATE ON {SCHEMA}.alert_rules TO {desk}",
+        f"GRANT SELECT, UPDATE ON {SCHEMA}.alerts TO {desk}",
+        f"GRANT SELECT ON {SCHEMA}.alert_rules TO {ingest}",
+        f"GRANT SELECT, INSERT, UPDATE ON {SCHEMA}.alerts TO {ingest}",
         f"GRANT INSERT ON {SCHEMA}.outbox TO {desk}",
         f"GRANT SELECT (key_id, clearance, expires_at, revoked_at) ON {SCHEMA}.api_keys TO {desk}",
     ]
