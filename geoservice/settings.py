@@ -59,6 +59,9 @@ class CitySettings(_Section):
         None, description="Longitude, latitude and zoom at which the map opens; none: the extent"
     )
     attribution: str = Field("", description="Whose the data are, shown on the map as plain text")
+    contact_email: str = Field(
+        "contact@example.org", description="Whom consumers of feeds write to", max_length=200
+    )
     systems_file: Path | None = Field(
         None,
         description="YAML file of coordinate systems and datum parameters that only this "
