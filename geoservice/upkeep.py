@@ -25,6 +25,7 @@ from layers.alerts import judge
 from layers.errors import GeoserviceError
 from layers.event_reading import LAST_NO
 from layers.events import OUTBOX_CHANNEL, RELAYED_AT_ONCE, relay
+from layers.intake import kept_from
 from layers.network_tables import outdated_for, rebuild
 from layers.roles import Role
 from layers.rollups import MADE_AT_ONCE, refresh
@@ -39,8 +40,11 @@ _TEND_S = 3_600
 _PUSH_S = 0.5
 _NETWORK_S = 10
 _ALERTS_S = 2
-_AHEAD = (timedelta(0), timedelta(days=31))
-"""The months of these instants have their partitions before anything is observed in them."""
+_AHEAD = (timedelta(0), timedelta(days=32), timedelta(days=62))
+"""From any instant of the first of a month, these lie in that month and in the next two."""
+
+_ROLLED_UP_WITHIN = timedelta(days=1)
+"""A month goes so long after its figures are refused: what was taken last is rolled up by then."""
 
 _LOCK = "SELECT pg_try_advisory_lock(hashtext('geoservice upkeep'))"
 _FAILURES = (psycopg.Error, SQLAlchemyError, OSError, GeoserviceError)
@@ -81,7 +85,7 @@ class Upkeep:
         await self._until_done(make, MADE_AT_ONCE)
 
     async def tend_months(self, now: datetime | None = None) -> None:
-        """Make the partitions of this month and the next, and drop those that are too old."""
+        """Make the partitions of this month and the next two, and drop those that are too old."""
         now = now or datetime.now(UTC)
         said = self._settings.observations
         async with self._database.write(Role.DESK) as connection:
@@ -90,14 +94,15 @@ class Upkeep:
             for ahead in _AHEAD:
                 for kind in ("observation", "rollup"):
                     statement = f"SELECT city.ensure_{kind}_partition(:instant)"  # ours
-                    await connection.execute(text(statement), {"instant": now + ahead})
+                    await connection.execute(
+                        text(statement), {"instant": now.replace(day=1) + ahead}
+                    )
             for table, months in (
                 ("observations", said.keep_months),
                 ("observation_rollups_5", said.keep_fine_rollups_months),
             ):
                 if months is not None:
-                    # Whole months, so a month has ended that long ago when it goes.
-                    oldest = now - timedelta(days=31 * months)
+                    oldest = kept_from(now - _ROLLED_UP_WITHIN, months)
                     await connection.execute(
                         text("SELECT city.drop_old_observations(:before, :table)"),
                         {"before": oldest, "table": table},

@@ -105,15 +105,19 @@ async def record_observations(
     level: Clearance,
     source: str,
     received_at: datetime,
+    earliest: datetime = EARLIEST,
 ) -> Intake:
     """Write what can be of a batch, inside the caller's open transaction of the ingest role.
 
     Args:
         level: Of the caller: features above it do not exist for whoever observes.
         received_at: Aware; what lies more than a minute after it is refused.
+        earliest: Aware; what lies before it is refused (``kept_from``).
     """
     features = await _find_features(connection, observations, level)
-    rows, refused, repeated = _sorted_out(observations, features, received_at)
+    rows, refused, repeated = _sorted_out(
+        observations, features, earliest, received_at + CLOCK_SKEW
+    )
     if not rows:
         return Intake(0, repeated, 0, tuple(refused))
     series = await _ensure_series(connection, rows, source)
@@ -131,16 +135,36 @@ async def record_observations(
     return Intake(accepted, repeated, corrected, tuple(refused))
 
 
+def kept_from(now: datetime, *months: int | None) -> datetime:
+    """The instant from which figures are taken and kept, inclusive: a month of UTC begins then.
+
+    A figure of a month that was dropped would stand alone there, and the rollups made anew from it
+    would replace those that outlived the month.
+
+    Args:
+        now: Aware.
+        months: How long figures, and what rollups are made from, are kept; None for ever.
+    """
+    said = [number for number in months if number is not None]
+    if not said:
+        return EARLIEST
+    oldest = now.astimezone(UTC) - timedelta(days=31 * min(said))
+    begins = oldest.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return max(begins, EARLIEST)
+
+
 def _sorted_out(
-    observations: Sequence[Observation], features: Mapping[_Key, _Feature], now: datetime
+    observations: Sequence[Observation],
+    features: Mapping[_Key, _Feature],
+    earliest: datetime,
+    latest: datetime,
 ) -> tuple[list[_Row], list[Refusal], int]:
     """The observations to write, those that cannot be, and how many say what another one says."""
     rows: dict[tuple[_SeriesKey, datetime], _Row] = {}
     refused, repeated = [], 0
-    latest = now + CLOCK_SKEW
     for place, one in enumerate(observations):
         feature = features.get((one.layer, one.feature))
-        wrong = _wrong(one, feature, latest)
+        wrong = _wrong(one, feature, earliest, latest)
         if wrong is not None or feature is None:
             refused.append(Refusal(place, *(wrong or ("", ""))))
             continue
@@ -155,7 +179,9 @@ def _sorted_out(
     return list(rows.values()), refused, repeated
 
 
-def _wrong(one: Observation, feature: _Feature | None, latest: datetime) -> tuple[str, str] | None:
+def _wrong(
+    one: Observation, feature: _Feature | None, earliest: datetime, latest: datetime
+) -> tuple[str, str] | None:
     """The member that cannot be, and why."""
     if feature is None:
         member = "facility" if one.layer == FACILITIES.name else "feature"
@@ -164,6 +190,8 @@ def _wrong(one: Observation, feature: _Feature | None, latest: datetime) -> tupl
         return "observed_at", "lies in the future"
     if one.observed_at < EARLIEST:
         return "observed_at", "lies before 1970"
+    if one.observed_at < earliest:
+        return "observed_at", "lies before what is kept"
     if one.available is None:
         return None
     if one.available < 0:

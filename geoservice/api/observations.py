@@ -29,7 +29,7 @@ from layers.access import Access, Action
 from layers.errors import InvalidBody, InvalidParameter, UnsupportedMediaType
 from layers.extent import parse_instant
 from layers.facilities import LAYER as FACILITIES
-from layers.intake import Intake, Refusal, record_observations
+from layers.intake import Intake, Refusal, kept_from, record_observations
 from layers.observations import AVAILABILITY, DEFAULT_TTL_S, Observation, Status
 from layers.roles import Role
 
@@ -180,13 +180,16 @@ async def observe(request: Request, database: ServiceDatabase, access: CallerAcc
     places = list(bodies)
     intake = Intake(0, 0, 0)
     if bodies:
+        received_at = datetime.now(UTC)
+        said = request.app.state.settings.observations
         async with database.write(Role.INGEST) as connection:
             intake = await record_observations(
                 connection,
                 [body.observation() for body in bodies.values()],
                 level=access.level,
                 source=source,
-                received_at=datetime.now(UTC),
+                received_at=received_at,
+                earliest=kept_from(received_at, said.keep_months, said.keep_fine_rollups_months),
             )
     for one in intake.refused:
         batch.refused[places[one.place]] = one._replace(place=places[one.place])

@@ -37,7 +37,7 @@ def run(file: File) -> None:
     async def work() -> None:
         database = Database(DatabaseAddress(settings.database), settings.database.pool_size)
         try:
-            await run_sources(database, sources)
+            await run_sources(database, sources, settings.observations)
         finally:
             await database.close()
 

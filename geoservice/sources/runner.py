@@ -20,6 +20,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from sqlalchemy.exc import SQLAlchemyError
 
 from geoservice.db import Database
+from geoservice.settings import ObservationSettings
 from geoservice.sources.configuration import Broker, Feed, Source
 from geoservice.sources.mapping import (
     GBFS_MAPPING,
@@ -30,7 +31,7 @@ from geoservice.sources.mapping import (
 )
 from layers.access import Clearance
 from layers.errors import GeoserviceError
-from layers.intake import record_observations
+from layers.intake import kept_from, record_observations
 from layers.observations import Observation
 from layers.roles import Role
 
@@ -53,23 +54,27 @@ class _Message(NamedTuple):
     content: bytes
 
 
-async def run_sources(database: Database, sources: Sequence[Source]) -> None:
+async def run_sources(
+    database: Database, sources: Sequence[Source], said: ObservationSettings
+) -> None:
     """Take in what all sources say, until cancelled."""
     async with asyncio.TaskGroup() as group:
         for source in sources:
             if source.mqtt is not None:
-                group.create_task(_listen(database, source, source.mqtt))
+                group.create_task(_listen(database, source, source.mqtt, said))
             if source.poll is not None:
-                group.create_task(_poll(database, source, source.poll))
+                group.create_task(_poll(database, source, source.poll, said))
 
 
-async def _listen(database: Database, source: Source, broker: Broker) -> None:
+async def _listen(
+    database: Database, source: Source, broker: Broker, said: ObservationSettings
+) -> None:
     listener = _Listener(source.name, broker)
     listener.start()
     try:
         while True:
             messages = await _some(listener.queue)
-            await _record(database, source, _understood(source, messages))
+            await _record(database, source, _understood(source, messages), said)
             listener.acknowledge(messages)
     finally:
         listener.stop()
@@ -152,7 +157,7 @@ def _understood(source: Source, messages: Sequence[_Message]) -> list[Observatio
     return found
 
 
-async def _poll(database: Database, source: Source, feed: Feed) -> None:
+async def _poll(database: Database, source: Source, feed: Feed, said: ObservationSettings) -> None:
     mapping = {**GBFS_MAPPING, **source.mapping} if feed.format == "gbfs" else source.mapping
     async with httpx2.AsyncClient(timeout=_TIMEOUT_S, follow_redirects=False) as client:
         while True:
@@ -166,7 +171,7 @@ async def _poll(database: Database, source: Source, feed: Feed) -> None:
                     except NotUnderstood as error:
                         log.warning("item refused", source=source.name, reason=str(error))
                 for start in range(0, len(found), _BATCH):
-                    await _record(database, source, found[start : start + _BATCH])
+                    await _record(database, source, found[start : start + _BATCH], said)
             except (httpx2.HTTPError, NotUnderstood) as error:
                 log.warning("feed not read", source=source.name, error=str(error)[:200])
             await asyncio.sleep(feed.every_s)
@@ -185,11 +190,14 @@ async def _fetched(client: httpx2.AsyncClient, feed: Feed) -> bytes:
     return b"".join(parts)
 
 
-async def _record(database: Database, source: Source, found: Sequence[Observation]) -> None:
+async def _record(
+    database: Database, source: Source, found: Sequence[Observation], said: ObservationSettings
+) -> None:
     """Write figures down, however long the database is away."""
     if not found:
         return
     while True:
+        received_at = datetime.now(UTC)
         try:
             async with database.write(Role.INGEST) as connection:
                 intake = await record_observations(
@@ -197,7 +205,10 @@ async def _record(database: Database, source: Source, found: Sequence[Observatio
                     found,
                     level=Clearance.from_label(source.clearance),
                     source=source.name,
-                    received_at=datetime.now(UTC),
+                    received_at=received_at,
+                    earliest=kept_from(
+                        received_at, said.keep_months, said.keep_fine_rollups_months
+                    ),
                 )
         except (GeoserviceError, OSError, SQLAlchemyError) as error:
             log.warning("figures wait", source=source.name, error=type(error).__name__)

@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 from geoservice.app import create_app
 from geoservice.db import Database
 from geoservice.hours import CityHours
+from geoservice.settings import Settings
 from geoservice.upkeep import Upkeep
 from layers.access import Clearance
 from layers.roles import Role
@@ -222,6 +223,18 @@ def test_a_key_gets_no_more_than_its_rate(city: City, headers_of: KeyMaker) -> N
     assert "请求过于频繁" == second.json()["title_zh"]
 
 
+def keeping_three_months(city: City) -> Settings:
+    said = city.settings.observations.model_copy(update={"keep_months": 3})
+    return city.settings.model_copy(update={"observations": said})
+
+
+async def tended(city: City, settings: Settings) -> None:
+    """Make and drop months as the worker that leads does, once."""
+    database = Database(city.address, 2)
+    await Upkeep(database, settings, CityHours("Asia/Shanghai")).tend_months()
+    await database.close()
+
+
 async def relayed(city: City) -> None:
     """Do what the worker that leads does by itself, once."""
     database = Database(city.address, 2)
@@ -307,15 +320,9 @@ def test_months_are_made_ahead_and_dropped_when_they_are_too_old(
         json=[figure("I0", 1) | {"observed_at": old.isoformat()}, figure("I0", 2)],
         headers=observer,
     )
-    said = city.settings.observations.model_copy(update={"keep_months": 3})
-    settings = city.settings.model_copy(update={"observations": said})
+    settings = keeping_three_months(city)
 
-    async def tend() -> None:
-        database = Database(city.address, 2)
-        await Upkeep(database, settings, CityHours("Asia/Shanghai")).tend_months()
-        await database.close()
-
-    asyncio.run(tend())
+    asyncio.run(tended(city, settings))
 
     months = {
         row[0]
@@ -325,8 +332,38 @@ def test_months_are_made_ahead_and_dropped_when_they_are_too_old(
         )
     }
     now = datetime.now(UTC)
-    assert {f"{now:%Y%m}", f"{now + timedelta(days=31):%Y%m}"} <= months
+    first = now.replace(day=1)
+    assert {f"{first + timedelta(days=days):%Y%m}" for days in (0, 32, 62)} <= months
     assert f"{old:%Y%m}" not in months
     assert [] == held(
         "SELECT 1 FROM city.observations WHERE observed_at < now() - interval '150 d'"
+    )
+
+
+def test_a_figure_of_a_dropped_month_leaves_its_rollups_alone(
+    city: City,
+    headers_of: KeyMaker,
+    held: Callable[[str], list[Any]],
+) -> None:
+    city.publish("facilities", [facility("OLD", 114.1, 22.6, capacity=50)])
+    old = datetime.now(UTC).replace(microsecond=0) - timedelta(days=200)
+    rows = [
+        figure("OLD", n) | {"observed_at": (old + timedelta(seconds=n)).isoformat()}
+        for n in range(3)
+    ]
+    settings = keeping_three_months(city)
+    key = headers_of(Clearance.PUBLIC, "observe:intake")
+    with TestClient(create_app(city.settings)) as client:
+        client.post("/observations", json=rows[:2], headers=key)
+    asyncio.run(relayed(city))
+    asyncio.run(tended(city, settings))
+    with TestClient(create_app(settings)) as client:
+        answer = client.post("/observations", json=[rows[2], figure("I0", 9)], headers=key).json()
+    asyncio.run(relayed(city))
+
+    assert ["lies before what is kept"] == [one["reason"] for one in answer["refusals"]]
+    assert [(60, 2), (1_440, 2)] == held(
+        "SELECT step_min, count FROM city.observation_rollups r JOIN city.series s "
+        "USING (series_id) JOIN city.facilities f USING (feature_id) "
+        "WHERE natural_key = 'OLD' AND step_min >= 60 ORDER BY 1"
     )
