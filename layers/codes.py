@@ -259,6 +259,9 @@ FACILITY_KINDS = CodeList(
         ("concert_hall", "音乐厅", "Concert hall"),
         ("sports_hall.badminton", "羽毛球馆", "Badminton hall"),
         ("sports_hall.swimming", "游泳馆", "Swimming hall"),
+        ("sports_hall.table_tennis", "乒乓球馆", "Table tennis hall"),
+        ("sports_hall.basketball", "篮球馆", "Basketball hall"),
+        ("gym", "健身房", "Gym"),
         ("parking", "停车场", "Car park"),
         ("parking.bicycle", "自行车停放点", "Bicycle parking"),
         ("clinic", "社康中心", "Clinic"),
@@ -268,6 +271,8 @@ FACILITY_KINDS = CodeList(
         ("charging", "充电站", "Charging station"),
         ("scenic_spot", "景点", "Scenic spot"),
         ("school", "学校", "School"),
+        ("elderly_care", "养老机构", "Care for the elderly"),
+        ("wlan", "公共WLAN热点", "Public WLAN"),
         ("metro_station", "地铁站", "Metro station"),
         ("service_hall", "政务服务大厅", "Government service hall"),
         ("other", "其他设施", "Other facility"),
@@ -285,9 +290,25 @@ RESOURCE_TYPES = CodeList(
         ("space", "车位", "Space"),
         ("space.ev", "充电车位", "Charging space"),
         ("bed", "床位", "Bed"),
+        ("dock", "车桩", "Dock"),
+        ("bicycle", "自行车", "Bicycle"),
+        ("counter", "窗口", "Counter"),
+        ("queue", "排队", "Queue"),
+        ("table", "球台", "Table"),
         ("visitor_quota", "接待名额", "Visitor quota"),
     ),
     "Locally defined: what is counted in a facility",
+    closed=False,
+)
+
+PRICE_CLASSES = CodeList(
+    "price_classes",
+    _codes(
+        ("free", "免费", "Free"),
+        ("low", "低收费", "Low"),
+        ("market", "市场价", "At market price"),
+    ),
+    "Locally defined",
     closed=False,
 )
 

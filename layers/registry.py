@@ -16,6 +16,7 @@ from layers import (
     parcels,
     pipeline_nodes,
     pipelines,
+    resources,
     roads,
     underground_structures,
 )
@@ -30,6 +31,7 @@ LAYERS: tuple[Layer, ...] = (
     underground_structures.LAYER,
     pipelines.LAYER,
     pipeline_nodes.LAYER,
+    resources.LAYER,
     facilities.LAYER,
 )
 """The typed layers in drawing order, the lowest first."""

@@ -52,6 +52,7 @@ from layers.facility_filters import (
     InDistrict,
     InPolygon,
 )
+from layers.facility_resources import ResourceStatus, resources_of
 from layers.forecast import MAX_AHEAD
 from layers.intake import CLOCK_SKEW
 from layers.registry import get_layer
@@ -326,8 +327,27 @@ async def of_facility(
             expectations: Expectations = request.app.state.expectations
             capacities = {feature_id: found.capacity}
             expected = await expectations.of_facilities(connection, capacities, at)
+        resources: list[ResourceStatus] = []
+        code = found.attributes.get("code")
+        if then is None and code is not None:
+            resources = await resources_of(connection, access.level, feature_id, code, at)
     document = _feature(found, expected.get(feature_id))
+    if then is None:
+        document["properties"]["resources"] = [_told(one) for one in resources]
     return json_response(document, media_type=GEOJSON, headers=_LIVE)
+
+
+def _told(one: ResourceStatus) -> dict[str, Any]:
+    return {
+        "resource_type": one.resource_type or None,
+        **one.attributes,
+        "available": one.available,
+        "capacity": one.capacity,
+        "status": one.status.name,
+        "freshness": one.freshness.name if one.freshness is not None else "unknown",
+        "observed_at": one.observed_at,
+        "age_s": round(one.age_s, 1) if one.age_s is not None else None,
+    }
 
 
 def _is_ahead(at: datetime) -> bool:

@@ -417,6 +417,7 @@ def test_an_earlier_instant_is_answered_with_the_places_and_figures_of_then(
         properties: dict[str, Any] = one["properties"]
         # The figure grows older from one request to the next.
         steady = {name: value for name, value in properties.items() if name != "age_s"}
+        steady.pop("resources", None)
         assert found[0]["properties"].items() >= steady.items()
         return properties
 
@@ -436,3 +437,41 @@ def test_an_earlier_instant_is_answered_with_the_places_and_figures_of_then(
         for n in (9, 10)
     ]
     assert [1, 0] == free
+
+
+def test_a_facility_tells_each_of_its_resources(
+    city: City, client: TestClient, observer: dict[str, str]
+) -> None:
+    city.publish("facilities", [facility("HALL", 114.5, 22.7, kind="sports_hall.badminton")])
+    place = {"wkt": "POINT(114.5 22.7)", "facility": "HALL", "price_class": "low"}
+    more = {"booking_url": "https://book.example/", "capacity": 8}
+    city.publish(
+        "resources",
+        [
+            {"code": "HALL-C", "resource_type": "court", **place, **more},
+            {"code": "HALL-T", "resource_type": "table", "capacity": 4, **place},
+            {"code": "HALL-S", "resource_type": "seat", **place}
+            | {"clearance": Clearance.GOVERNMENT},
+            {"code": "OTHER-C", "resource_type": "court", **place, "facility": "OTHER"},
+        ],
+    )
+    figures = [
+        figure("HALL", 3, resource_type="court", capacity=None),
+        figure("HALL", 2, resource_type="table", capacity=None, age_s=90_000),
+        figure("HALL", 1, resource_type="queue", capacity=None),
+    ]
+    assert 3 == client.post("/observations", json=figures, headers=observer).json()["accepted"]
+    around = {"lon": 114.5, "lat": 22.7, "radius_m": 10}
+    number = client.get("/availability", params=around).json()["features"][0]["id"]
+
+    told = client.get(f"/availability/{number}").json()["properties"]["resources"]
+
+    assert [
+        ("court", "HALL-C", 3, 8, "fresh"),
+        ("queue", None, 1, None, "fresh"),
+        ("table", "HALL-T", None, 4, "expired"),
+    ] == [
+        (r["resource_type"], r.get("code"), r["available"], r["capacity"], r["freshness"])
+        for r in told
+    ]
+    assert ("low", "https://book.example/") == (told[0]["price_class"], told[0]["booking_url"])
