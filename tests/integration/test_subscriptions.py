@@ -42,7 +42,8 @@ class Receiver(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        return f"http://localhost:{self.server_port}/hook?for=me"
+        # A name to the service, which every machine resolves, with or without a file of hosts.
+        return f"http://127.1:{self.server_port}/hook?for=me"
 
     def told(self) -> list[tuple[str, int]]:
         bodies = [json.loads(body) for _, body in list(self.received)]
@@ -135,7 +136,7 @@ def test_what_is_wanted_arrives_signed_and_in_order(
     expected = base64.b64encode(hmac.digest(secret, signed, sha256)).decode()
     assert f"v1,{expected}" == headers["webhook-signature"]
     assert abs(int(headers["webhook-timestamp"]) - time.time()) < WAIT_S
-    assert f"localhost:{receiver.server_port}" == headers["host"]
+    assert f"127.1:{receiver.server_port}" == headers["host"]
     shown = call(service, "GET", f"/subscriptions/{made['id']}", key).json()
     assert "secret" not in shown
     assert {"delivered": 4} == shown["deliveries"]
