@@ -22,6 +22,7 @@ from geoservice.app import create_app
 from geoservice.cluster import Cluster, ClusterOptions
 from geoservice.db import DatabaseAddress
 from geoservice.keys import create_key
+from geoservice.logs import configure_logs
 from geoservice.schema import migrate
 from geoservice.settings import DatabaseSettings, LogSettings, Settings
 from layers.access import Clearance, Grant
@@ -31,6 +32,9 @@ from tests.support import City
 # A busy machine must not fail a property; nobody looks at how long an example took.
 hypothesis.settings.register_profile("project", deadline=None)
 hypothesis.settings.load_profile("project")
+
+# An app that runs in a test's own process logs while a command is read: never into its output.
+configure_logs(LogSettings(level="WARNING"))
 
 SHARED = Path(os.environ.get("GEOSERVICE_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
