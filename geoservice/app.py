@@ -68,7 +68,7 @@ _PREFLIGHT_S = 7_200
 def _raster_service(database: Database, keeper: CacheKeeper, settings: Settings) -> RasterService:
     said = settings.rasters
     threads = RasterThreads(said.threads, said.max_waiting, said.timeout_s)
-    cache = RasterCache(keeper)
+    cache = RasterCache(database, keeper)
     return RasterService(database, settings.raster_folder, threads, cache, said.max_at_once)
 
 
@@ -96,8 +96,9 @@ def create_app(settings: Settings) -> FastAPI:
         folder = CacheFolder(settings.tile_cache_folder, settings.tiles.cache_bytes)
         keeper = CacheKeeper(database, folder)
         app.state.tiles = TileService(database, keeper, settings.tiles)
-        app.state.hits = TileHits(gate, app.state.tiles)
         app.state.rasters = _raster_service(database, keeper, settings)
+        sources = {"tiles": app.state.tiles, "rasters": app.state.rasters}
+        app.state.hits = TileHits(gate, sources)
         upkeep = Upkeep(database, settings, app.state.hours)
         form = chunk_maker(app.state.hours)
         hub = EventHub(database, form, settings.push.max_streams)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
@@ -13,8 +14,10 @@ from psycopg.rows import namedtuple_row
 from sqlalchemy import text
 
 from geoservice.db import Database
-from geoservice.raster_cache import RasterCache
+from geoservice.raster_cache import RasterCache, Said
 from geoservice.raster_work import RasterThreads
+from geoservice.shared_work import SharedWork
+from geoservice.tile_answer import TileForm
 from layers.access import Access
 from layers.errors import InvalidParameter, UnknownRaster
 from layers.extent import BBox
@@ -29,6 +32,22 @@ from tiles.raster.source import RasterSource
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+
+
+@dataclass(frozen=True)
+class RasterAsk:
+    """One picture that somebody asks for.
+
+    Attributes:
+        names: Of rasters, the first on top.
+        at: Of valid time; None is the present, whenever that is.
+    """
+
+    names: tuple[str, ...]
+    address: TileAddress
+    drawing: Drawing
+    at: datetime | None = None
+    as_recorded: datetime | None = None
 
 
 class RasterService:
@@ -52,7 +71,7 @@ class RasterService:
         self._threads = threads
         self._cache = cache
         self._most = most
-        self._making: dict[TileKey, asyncio.Task[CachedTile]] = {}
+        self._making: SharedWork[CachedTile] = SharedWork()
 
     async def find(self, access: Access, names: Sequence[str], time: TileTime) -> list[Any]:
         """Rows of the catalogue, in the order of the names.
@@ -113,15 +132,11 @@ class RasterService:
             resolution_m=row.resolution_m,
         )
 
-    async def tile(
-        self,
-        access: Access,
-        names: Sequence[str],
-        time: TileTime,
-        address: TileAddress,
-        drawing: Drawing,
-    ) -> CachedTile:
+    async def tile(self, access: Access, ask: RasterAsk, said: Said | None = None) -> CachedTile:
         """One tile of rasters, the first on top; of those that nobody keeps, each is made once.
+
+        Args:
+            said: What asks for it; said again, it is answered by ``hit``.
 
         Raises:
             UnknownRaster: as ``find``; so does InvalidParameter.
@@ -129,37 +144,42 @@ class RasterService:
             ServiceBusy: too much is under way.
             QueryTimedOut: it took too long.
         """
-        sources = [self.source(row) for row in await self.find(access, names, time)]
-        check_drawing(drawing, sources)
-        key = self._cache.key(sources, access.level, address, drawing)
+        catalogue = self._cache.catalogue()
+        rows = await self.find(access, ask.names, time_asked(ask.at, ask.as_recorded))
+        sources = [self.source(row) for row in rows]
+        check_drawing(ask.drawing, sources)
+        key = self._cache.key(sources, access.level, ask.address, ask.drawing)
         if key is None:
-            return await self._render(sources, address, drawing)
-        kept = self._cache.get(key)
-        if kept is not None:
-            return kept
-        making = self._making.get(key)
-        if making is None:
-            making = asyncio.create_task(self._make(key, sources, address, drawing))
-            self._making[key] = making
-            making.add_done_callback(lambda done: self._ended(key, done))
-        # Whoever goes away must not take the picture from the others who wait for it.
-        return await asyncio.shield(making)
-
-    def _ended(self, key: TileKey, done: asyncio.Task[CachedTile]) -> None:
-        self._making.pop(key, None)
-        if not done.cancelled():
-            done.exception()  # looked at, as all who waited for it may have gone
-
-    async def _make(
-        self,
-        key: TileKey,
-        sources: Sequence[RasterSource],
-        address: TileAddress,
-        drawing: Drawing,
-    ) -> CachedTile:
-        tile = await self._render(sources, address, drawing)
-        await self._cache.put(key, tile)
+            return await self._render(sources, ask.address, ask.drawing)
+        tile = self._cache.get(key)
+        if tile is None:
+            tile = await self._made_once(key, sources, ask)
+        else:
+            self._cache.count("hits")
+        if said is not None and catalogue is not None:
+            self._cache.remember(
+                said, access.level, key, ask.drawing, catalogue, is_now=ask.at is None
+            )
         return tile
+
+    def hit(self, path: str, query: bytes, access: Access) -> tuple[CachedTile, TileForm] | None:
+        """As ``RasterCache.hit``."""
+        return self._cache.hit(path, query, access)
+
+    async def _made_once(
+        self, key: TileKey, sources: Sequence[RasterSource], ask: RasterAsk
+    ) -> CachedTile:
+        name = key.packed()
+        self._cache.count("coalesced" if self._making.is_under_way(name) else "misses")
+
+        async def make(result: asyncio.Future[CachedTile]) -> None:
+            async with self._cache.claimed(key) as found:
+                tile = found or await self._render(sources, ask.address, ask.drawing)
+                result.set_result(tile)
+                if found is None:
+                    await self._cache.put(key, tile)
+
+        return await self._making.result(name, make)
 
     async def _render(
         self, sources: Sequence[RasterSource], address: TileAddress, drawing: Drawing

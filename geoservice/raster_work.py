@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 from layers.errors import QueryTimedOut, ServiceBusy
+from tiles.raster.patience import NobodyWaits, Patience
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -19,8 +21,8 @@ class RasterThreads:
     Args:
         threads: How many read at a time.
         max_waiting: How many more may wait for one.
-        timeout_s: How long a caller waits at most. A read cannot be broken off, so its thread stays
-            taken until it has ended: the bound on threads holds whatever callers do.
+        timeout_s: How long a caller waits at most. Reads that nobody waits for end at the next
+            look, see ``tiles.raster.patience``; until then their thread stays taken.
     """
 
     def __init__(self, threads: int, max_waiting: int, timeout_s: float) -> None:
@@ -36,10 +38,11 @@ class RasterThreads:
             ServiceBusy: too many wait already.
             QueryTimedOut: it did not end in time.
         """
+        patience = Patience(self._timeout_s)
         if self._under_way >= self._most:
             message = f"{self._under_way} reads of rasters are under way"
             raise ServiceBusy(message)
-        future = self._pool.submit(read, *args, **kwargs)
+        future = self._pool.submit(patience.run, partial(read, *args, **kwargs))
         self._under_way += 1
         loop = asyncio.get_running_loop()
 
@@ -50,9 +53,11 @@ class RasterThreads:
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await asyncio.wrap_future(future)
-        except TimeoutError as error:
+        except (TimeoutError, NobodyWaits) as error:
             message = f"pixels were not read in {self._timeout_s:g} s"
             raise QueryTimedOut(message) from error
+        finally:
+            patience.end()
 
     def close(self) -> None:
         """Begin nothing more; what is under way ends by itself."""

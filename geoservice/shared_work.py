@@ -11,6 +11,9 @@ from starlette.types import Receive
 
 _R = TypeVar("_R")
 
+CLIENT_GONE = 499
+"""For the log only, as nginx has it: there is nobody to answer to."""
+
 
 class SharedWork(Generic[_R]):
     """What is under way, by the names of what is made."""

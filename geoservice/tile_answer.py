@@ -11,7 +11,7 @@ from tiles.cache import CachedTile
 from tiles.vector import MEDIA_TYPE
 
 LEFT_OUT_HEADER = "X-Features-Left-Out"
-_VARY = b"Accept-Encoding, Authorization"
+RASTERS_LEFT_OUT_HEADER = "X-Rasters-Left-Out"
 
 Header = tuple[bytes, bytes]
 
@@ -25,22 +25,43 @@ class TileAnswer:
     body: bytes
 
 
+@dataclass(frozen=True)
+class TileForm:
+    """What headers say of all tiles of a kind.
+
+    Attributes:
+        left_out: Name of the header that counts what is not shown, in small letters.
+        vary: On which headers of a request the answer depends.
+    """
+
+    media_type: bytes
+    left_out: bytes
+    vary: bytes
+
+    @classmethod
+    @lru_cache(maxsize=16)
+    def picture(cls, media_type: str) -> TileForm:
+        """Tiles of rasters, whose pictures are compressed as they are."""
+        left_out = RASTERS_LEFT_OUT_HEADER.lower().encode()
+        return cls(media_type.encode(), left_out, b"Authorization")
+
+
+VECTOR_TILE = TileForm(
+    MEDIA_TYPE.encode(), LEFT_OUT_HEADER.lower().encode(), b"Accept-Encoding, Authorization"
+)
+
+
 def tile_answer(
-    tile: CachedTile,
-    access: Access,
-    *,
-    accept_encoding: str,
-    if_none_match: str,
-    media_type: str = MEDIA_TYPE,
+    tile: CachedTile, access: Access, form: TileForm, *, accept_encoding: str, if_none_match: str
 ) -> TileAnswer:
     """The answer to a request for a tile: 204 where there is nothing, 304 where it is known.
 
     Args:
         if_none_match: All lines of the header, joined by commas.
     """
-    headers: list[Header] = [(b"cache-control", _cache_control(access)), (b"vary", _VARY)]
+    headers: list[Header] = [(b"cache-control", _cache_control(access)), (b"vary", form.vary)]
     if tile.left_out:
-        headers.append((LEFT_OUT_HEADER.lower().encode(), str(tile.left_out).encode()))
+        headers.append((form.left_out, str(tile.left_out).encode()))
     if not tile.body:
         return TileAnswer(204, headers, b"")
     is_gzipped = tile.is_gzipped and accepts_gzip(accept_encoding)
@@ -52,7 +73,7 @@ def tile_answer(
     if is_gzipped:
         headers.append((b"content-encoding", b"gzip"))
     headers += [
-        (b"content-type", media_type.encode()),
+        (b"content-type", form.media_type),
         (b"content-length", str(len(body)).encode()),
     ]
     return TileAnswer(200, headers, body)

@@ -18,6 +18,8 @@ from geoservice.db import Database
 from geoservice.fair_queue import FairQueue, Party
 from geoservice.settings import TileSettings
 from geoservice.shared_work import SharedWork
+from geoservice.tile_answer import VECTOR_TILE, TileForm
+from geoservice.tile_cache.claims import claimed
 from geoservice.tile_cache.keeper import CacheKeeper
 from geoservice.tile_cache.times import KeyTimes, LayerTimes, instant_of
 from layers.access import Access
@@ -33,10 +35,6 @@ _REMEMBERED_REQUESTS = 50_000
 
 _COMPRESS_ASIDE_FROM_BYTES = 20_000
 """From here on compressing takes longer than going to another thread and back."""
-
-_LOOK_AGAIN_S = 0.005
-_LOOK_AGAIN_AT_MOST_S = 0.1
-"""How often a worker looks whether another one has rendered what it waits for."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +54,11 @@ class TileAsk:
     def layers(self) -> tuple[Layer, ...]:
         """The layers, in order."""
         return tuple(query.layer for query in self.queries)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the layers, in order."""
+        return tuple(query.layer.name for query in self.queries)
 
     def at(self, instant: datetime) -> TileAsk:
         """The same, of another instant of valid time."""
@@ -107,7 +110,7 @@ class TileService:
         while len(self._asked) > _REMEMBERED_REQUESTS:
             self._asked.popitem(last=False)
 
-    def hit(self, path: str, query: bytes, access: Access) -> CachedTile | None:
+    def hit(self, path: str, query: bytes, access: Access) -> tuple[CachedTile, TileForm] | None:
         """The tile of a request that is known and cached, without waiting for anything."""
         cache = self._keeper.cache
         name = (path, query, int(access.level))
@@ -119,9 +122,10 @@ class TileService:
             del self._asked[name]
             return None
         found = self._found(cache, known)
-        if found is not None:
-            self._keeper.count("hits")
-        return found
+        if found is None:
+            return None
+        self._keeper.count("hits")
+        return found, VECTOR_TILE
 
     def _found(self, cache: TileCache, known: _Known) -> CachedTile | None:
         if known.present is not None and known.present[0] is cache:
@@ -174,24 +178,23 @@ class TileService:
     async def _times_of(self, cache: TileCache, ask: TileAsk) -> KeyTimes:
         time_ = ask.queries[0].time
         if time_.as_recorded is None:
-            return self._times.of(cache, ask.layers, None if ask.is_now else time_.at)
-        return await self._times.as_recorded(cache, ask.layers, time_.at, time_.as_recorded)
+            return self._times.of(cache, ask.names, None if ask.is_now else time_.at)
+        return await self._times.as_recorded(cache, ask.names, time_.at, time_.as_recorded)
 
     def _known_times_of(self, cache: TileCache, ask: TileAsk) -> KeyTimes | None:
         """The times of what was asked for before, if they are known without asking for them."""
         at = ask.queries[0].time.at
         if ask.as_recorded is None:
-            return self._times.of(cache, ask.layers, None if ask.is_now else at)
+            return self._times.of(cache, ask.names, None if ask.is_now else at)
         at = datetime.now(UTC) if ask.is_now else at
-        return self._times.known_as_recorded(cache, ask.layers, at, ask.as_recorded)
+        return self._times.known_as_recorded(cache, ask.names, at, ask.as_recorded)
 
     def _key(self, cache: TileCache, ask: TileAsk, times: KeyTimes) -> TileKey:
         fingerprint = _fingerprint(ask.layers, self._options)
-        names = [layer.name for layer in ask.layers]
         margin = self._options.buffer / self._options.extent
         address = ask.address
         return TileKey(
-            cache.number_of_set(names, fingerprint, margin),
+            cache.number_of_set(ask.names, fingerprint, margin),
             address.grid,
             address.z,
             address.x,
@@ -254,9 +257,11 @@ class TileService:
         party: Party,
         result: asyncio.Future[CachedTile],
     ) -> None:
-        locks = self._keeper.locks
-        found, is_ours = await self._others_tile(key, times)
-        try:
+        def look() -> CachedTile | None:
+            cache = self._keeper.cache
+            return self._get(cache, key, times) if cache is not None else None
+
+        async with claimed(self._keeper.locks, key.packed(), look) as found:
             if found is not None:
                 result.set_result(found)
                 return
@@ -265,24 +270,6 @@ class TileService:
             cache = self._keeper.cache
             if cache is not None and seen is not None:
                 await asyncio.to_thread(cache.store, key, tile, seen)
-        finally:
-            if is_ours and locks is not None:
-                locks.give_back(key.packed())
-
-    async def _others_tile(self, key: TileKey, times: KeyTimes) -> tuple[CachedTile | None, bool]:
-        """The tile as another worker makes it, or else whether this one has the lock to do so."""
-        locks, packed, pause_s = self._keeper.locks, key.packed(), _LOOK_AGAIN_S
-        while locks is not None and not locks.take(packed):
-            await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, _LOOK_AGAIN_AT_MOST_S)
-            cache = self._keeper.cache
-            found = self._get(cache, key, times) if cache is not None else None
-            if found is not None:
-                return found, False
-        cache = self._keeper.cache
-        # It may have been stored between the first look and the lock.
-        found = self._get(cache, key, times) if cache is not None else None
-        return found, locks is not None
 
     async def _render(
         self, access: Access, ask: TileAsk, times: KeyTimes, party: Party

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from layers.access import Clearance
 from layers.errors import InvalidParameter, UnknownRaster
-from layers.rasters import LAYER_NAME
+from layers.rasters import LAYER_NAME, tell_caches
 from layers.rewrite import lock_layer, take_instant
 from layers.system_tables import loads, rasters
 
@@ -55,4 +55,5 @@ def set_raster_clearance(
             message=f"{change}; {reason.strip()}" if reason.strip() else change,
         )
     )
+    tell_caches(connection)
     return before

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, func, or_, select
 
 from layers.errors import CannotUndo
-from layers.rasters import LAYER_NAME, close_versions, hold_again
+from layers.rasters import LAYER_NAME, close_versions, hold_again, tell_caches
 from layers.system_tables import loads, rasters
 
 _NOT_COMPARED = ("version_id", "recorded_during", "clearance")
@@ -48,6 +48,7 @@ def restore_raster(
     close_versions(connection, rasters.c.version_id.in_(gone), recorded_at)
     for row in back:
         hold_again(connection, row, row.valid_during, recorded_at)
+    tell_caches(connection)
     return len(gone), len(back)
 
 

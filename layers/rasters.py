@@ -37,6 +37,8 @@ from layers.access import Clearance
 from layers.errors import InvalidParameter, UnknownRaster
 from layers.rewrite import lock_layer, take_instant
 from layers.system_tables import rasters
+from layers.tables import SCHEMA
+from layers.tile_changes import write_catalogue
 
 LAYER_NAME = "rasters"
 """What ``loads.layer`` says of loads of rasters; also the name of their lock."""
@@ -191,7 +193,13 @@ def publish_raster(
             recorded_during=Range(recorded_at, None),
         )
     )
+    tell_caches(connection)
     return RasterPublication(recorded_at, raster_id, "changed" if closed else "new")
+
+
+def tell_caches(connection: Connection) -> None:
+    """Say that the catalogue changed, in the transaction that changes it."""
+    write_catalogue(connection, LAYER_NAME, f"{SCHEMA}.{rasters.name}")
 
 
 def readable_rasters() -> TableClause:

@@ -40,7 +40,7 @@ def write(connection: Connection, layer: Layer, touched: Touched, kept: Kept) ->
         connection: Of the loader role, or of the owner for a theme that is edited.
         kept: What became of the overview.
     """
-    run = _Statements(connection, layer)
+    run = _Statements(connection, layer.name)
     if touched.is_everything or kept.is_everything:
         run.execute(_INSERT + f"(:layer, 0, {ALL_TIMES}, 0, {LAST_ZOOM}, NULL)")
     else:
@@ -56,16 +56,25 @@ def write(connection: Connection, layer: Layer, touched: Touched, kept: Kept) ->
             )
     for versions in _versions(touched):
         _write_instants(run, versions)
-    run.execute(
-        f"DELETE FROM {SCHEMA}.tile_changes "
-        f"WHERE changed_at < clock_timestamp() - interval '{KEPT_H} hours'"
-    )
-    run.execute(f"SELECT pg_notify('{CHANNEL}', '')")
+    _notify(run)
 
 
 def write_everything(connection: Connection, layer: Layer) -> None:
     """Say that all tiles of a layer changed, in the transaction that changes them."""
     write(connection, layer, Touched(connection, 0, is_everything=True), Kept())
+
+
+def write_catalogue(connection: Connection, name: str, versions: str) -> None:
+    """Say that a catalogue changed from which tiles are made, in the transaction that changes it.
+
+    Args:
+        name: What caches call the catalogue, in the place of a layer's name.
+        versions: Its table, with ``valid_during``.
+    """
+    run = _Statements(connection, name)
+    run.execute(_INSERT + f"(:layer, 0, {ALL_TIMES}, 0, {LAST_ZOOM}, NULL)")
+    _write_instants(run, versions)
+    _notify(run)
 
 
 _INSERT = (
@@ -80,15 +89,24 @@ _WITH_REFERENCE = "ST_Collect(geom_3857, ST_Centroid(ST_Envelope(geom_3857)))"
 class _Statements:
     """Runs statements about one layer."""
 
-    def __init__(self, connection: Connection, layer: Layer) -> None:
+    def __init__(self, connection: Connection, layer: str) -> None:
         self._connection = connection
         self._layer = layer
 
     def execute(self, statement: str, **parameters: Any) -> Any:
         """Run a statement, which may bind ``layer``."""
         if ":layer" in statement:
-            parameters["layer"] = self._layer.name
+            parameters["layer"] = self._layer
         return self._connection.execute(text(statement), parameters)
+
+
+def _notify(run: _Statements) -> None:
+    """Have caches ask for what was written; what all of them have heard of long ago is dropped."""
+    run.execute(
+        f"DELETE FROM {SCHEMA}.tile_changes "
+        f"WHERE changed_at < clock_timestamp() - interval '{KEPT_H} hours'"
+    )
+    run.execute(f"SELECT pg_notify('{CHANNEL}', '')")
 
 
 def _write_shapes(run: _Statements, touched: Touched) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from geoservice.api.answers import base_url, cache_control, has_already, json_response
+from geoservice.api.answers import base_url, cache_control, json_response
 from geoservice.api.parameters import (
     CallerAccess,
     PathNumber,
@@ -20,11 +20,13 @@ from geoservice.api.parameters import (
 from geoservice.api.quick import QuickRoute, no_parameters
 from geoservice.api.raster_parameters import Rasters, RequestedDrawing
 from geoservice.auth import get_access
-from geoservice.raster_service import time_asked
+from geoservice.raster_cache import Said
+from geoservice.raster_service import RasterAsk, RasterService, time_asked
+from geoservice.shared_work import CLIENT_GONE, while_connected
+from geoservice.tile_answer import TileForm, tile_answer
 from layers.access import Access
 from layers.errors import NotFoundError
 from layers.raster_reads import raster_names
-from tiles.cache import CachedTile
 from tiles.grids import EARTH_HALF_M, WEB_MERCATOR, get_grid
 from tiles.matrix import TileAddress
 from tiles.raster.rendering import FORMATS, Drawing, check_drawing
@@ -32,13 +34,10 @@ from tiles.raster.source import RasterSource
 
 router = APIRouter(tags=["Rasters"])
 
-LEFT_OUT_HEADER = "X-Rasters-Left-Out"
-
 
 @router.get("/rasters/{rasters}/tiles/{z}/{x}/{y}.{extension}", summary="One tile of rasters")
 async def raster_tile(  # the address of a tile has four parts
     request: Request,
-    service: Rasters,
     access: CallerAccess,
     at: RequestedInstant,
     as_recorded: RequestedAsRecorded,
@@ -55,9 +54,8 @@ async def raster_tile(  # the address of a tile has four parts
     """
     address = TileAddress.within_matrix(z, x, y)
     drawing = with_extension(drawing, extension)
-    time = time_asked(at, as_recorded)
-    made = await service.tile(access, raster_names(rasters), time, address, drawing)
-    return tile_response(request, access, made, extension)
+    ask = RasterAsk(raster_names(rasters), address, drawing, at, as_recorded)
+    return await tile_response(request, access, ask)
 
 
 @router.get(
@@ -66,7 +64,6 @@ async def raster_tile(  # the address of a tile has four parts
 )
 async def raster_tile_of_grid(  # the address of a tile in a grid has five parts
     request: Request,
-    service: Rasters,
     access: CallerAccess,
     at: RequestedInstant,
     as_recorded: RequestedAsRecorded,
@@ -81,9 +78,8 @@ async def raster_tile_of_grid(  # the address of a tile in a grid has five parts
     """A tile cut in one of the grids; otherwise as without one, which is WebMercatorQuad."""
     address = TileAddress.within_matrix(z, x, y, get_grid(grid))
     drawing = with_extension(drawing, extension)
-    time = time_asked(at, as_recorded)
-    made = await service.tile(access, raster_names(rasters), time, address, drawing)
-    return tile_response(request, access, made, extension)
+    ask = RasterAsk(raster_names(rasters), address, drawing, at, as_recorded)
+    return await tile_response(request, access, ask)
 
 
 async def _tile_now(request: Request) -> Response:
@@ -91,9 +87,9 @@ async def _tile_now(request: Request) -> Response:
     path = request.path_params
     address = TileAddress.within_matrix(path["z"], path["x"], path["y"])
     drawing = with_extension(Drawing(), path["extension"])
-    service, names = request.app.state.rasters, raster_names(path["rasters"])
-    made = await service.tile(access, names, time_asked(None, None), address, drawing)
-    return tile_response(request, access, made, path["extension"])
+    return await tile_response(
+        request, access, RasterAsk(raster_names(path["rasters"]), address, drawing)
+    )
 
 
 quick_routes = (
@@ -165,14 +161,20 @@ def with_extension(drawing: Drawing, extension: str) -> Drawing:
     return replace(drawing, extension=extension)
 
 
-def tile_response(request: Request, access: Access, made: CachedTile, extension: str) -> Response:
+async def tile_response(request: Request, access: Access, ask: RasterAsk) -> Response:
     """The answer with a tile: 200, 204 or 304."""
-    headers = {"Cache-Control": cache_control(access), "Vary": "Authorization"}
-    if made.left_out:
-        headers[LEFT_OUT_HEADER] = str(made.left_out)
-    if not made.content:
-        return Response(status_code=204, headers=headers)
-    headers["ETag"] = etag = f'"{made.tag.hex()}"'
-    if has_already(request, etag):
-        return Response(status_code=304, headers=headers)
-    return Response(made.content, 200, headers, FORMATS[extension])
+    service: RasterService = request.app.state.rasters
+    said = Said(request.scope["path"], request.scope["query_string"])
+    tile = await while_connected(request.receive, service.tile(access, ask, said))
+    if tile is None:
+        return Response(status_code=CLIENT_GONE)
+    answer = tile_answer(
+        tile,
+        access,
+        TileForm.picture(FORMATS[ask.drawing.extension]),
+        accept_encoding="",
+        if_none_match=",".join(request.headers.getlist("if-none-match")),
+    )
+    response = Response(answer.body, answer.status)
+    response.raw_headers = answer.headers
+    return response

@@ -12,9 +12,9 @@ from geoservice.api.parameters import CallerAccess, PathNumber
 from geoservice.api.quick import QuickRoute, no_parameters
 from geoservice.api.tile_queries import AskedTiles, RequestedTiles, asked_tiles, named_layers
 from geoservice.auth import get_access
-from geoservice.shared_work import while_connected
+from geoservice.shared_work import CLIENT_GONE, while_connected
 from geoservice.theme_watch import know_layers
-from geoservice.tile_answer import accepts_gzip, tile_answer
+from geoservice.tile_answer import VECTOR_TILE, accepts_gzip, tile_answer
 from geoservice.tile_service import TileAsk, TileService
 from layers.access import Access
 from layers.extent import BBox
@@ -23,9 +23,6 @@ from tiles.generalised import read_base_zooms
 from tiles.grids import WEB_MERCATOR, Grid, get_grid
 from tiles.matrix import TileAddress
 from tiles.tilejson import tilejson
-
-CLIENT_GONE = 499
-"""For the log only, as nginx has it: there is nobody to answer to."""
 
 router = APIRouter(tags=["Tiles"])
 
@@ -85,6 +82,7 @@ async def tile_response(
     answer = tile_answer(
         tile,
         access,
+        VECTOR_TILE,
         accept_encoding=accept_encoding,
         if_none_match=",".join(request.headers.getlist("if-none-match")),
     )

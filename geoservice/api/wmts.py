@@ -20,7 +20,7 @@ from geoservice.api.raster_tiles import last_zoom, tile_response
 from geoservice.api.tile_queries import AskedTiles
 from geoservice.api.tiles import tile_response as vector_tile_response
 from geoservice.auth import get_access
-from geoservice.raster_service import RasterService, time_asked
+from geoservice.raster_service import RasterAsk, RasterService, time_asked
 from layers.access import Access
 from layers.base import Layer, Title
 from layers.errors import (
@@ -193,10 +193,8 @@ async def _picture(
     extension = _extension(wanted, FORMATS)
     algorithm = HILLSHADE if wanted.style == HILLSHADE else None
     drawing = Drawing(extension=extension, size=_SIZE, algorithm=algorithm)
-    service: RasterService = request.app.state.rasters
-    names = [wanted.layer.removeprefix(RASTER_PREFIX)]
-    made = await service.tile(access, names, time_asked(time, None), address, drawing)
-    return tile_response(request, access, made, extension)
+    name = wanted.layer.removeprefix(RASTER_PREFIX)
+    return await tile_response(request, access, RasterAsk((name,), address, drawing, time))
 
 
 async def _vector_tile(

@@ -15,6 +15,7 @@ from geoservice.cli.loading import LoadArguments, check_files
 from geoservice.cli.terminal import minute, shown, table_console
 from geoservice.db import DatabaseAddress
 from geoservice.settings import Settings
+from geoservice.tile_cache.confirmation import wait_for_readers
 from layers.access import Clearance
 from layers.errors import InvalidParameter
 from layers.raster_clearance import set_raster_clearance
@@ -180,7 +181,9 @@ def clearance(
 ) -> None:
     """Raise or lower the clearance of a raster, for all its versions at once."""
     wanted = _clearance(level)
-    with DatabaseAddress(Settings.read().database).connect(Role.LOADER) as connection:
+    address = DatabaseAddress(Settings.read().database)
+    with address.connect(Role.LOADER) as connection:
         before = set_raster_clearance(connection, name, wanted, reason)
         connection.commit()
+    wait_for_readers(address)
     Console().print(f"{name} is {wanted.label}, was {before.label}")

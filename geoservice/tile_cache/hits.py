@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from geoservice.auth import Gate
 from geoservice.middleware import IS_HIT
-from geoservice.tile_answer import Header, TileAnswer, tile_answer
-from geoservice.tile_service import TileService
+from geoservice.tile_answer import Header, TileAnswer, TileForm, tile_answer
+from layers.access import Access
+from tiles.cache import CachedTile
 
-_PREFIX = "/tiles/"
+
+class HitSource(Protocol):
+    """Knows what it was asked for before, and has it where it is cached."""
+
+    def hit(self, path: str, query: bytes, access: Access) -> tuple[CachedTile, TileForm] | None:
+        """The tile of a request that is known and cached, without waiting for anything."""
 
 
 class TileHits:
-    """Knows the answers to requests for tiles that were asked for before and are cached."""
+    """Knows the answers to requests for tiles that were asked for before and are cached.
 
-    def __init__(self, gate: Gate, service: TileService) -> None:
+    Args:
+        sources: By the first part of the paths that each one knows, such as ``tiles``.
+    """
+
+    def __init__(self, gate: Gate, sources: Mapping[str, HitSource]) -> None:
         self._gate = gate
-        self._service = service
+        self._sources = sources
 
     def answer(self, path: str, query: bytes, headers: Sequence[Header]) -> TileAnswer | None:
         """The answer to a GET, or None where the router has to find it.
@@ -27,23 +38,26 @@ class TileHits:
         Args:
             headers: Names in small letters.
         """
-        if not path.startswith(_PREFIX):
+        source = self._sources.get(path[1 : path.find("/", 1)])
+        if source is None:
             return None
         named = dict(headers)
         access = self._gate.known(named.get(b"authorization"))
         if access is None:
             return None
-        tile = self._service.hit(path, query, access)
-        if tile is None:
+        found = source.hit(path, query, access)
+        if found is None:
             return None
         if_none_match = named.get(b"if-none-match", b"")
         if if_none_match:
             # There may be more than one line of it, of which the dictionary has the last.
             lines = [value for name, value in headers if name == b"if-none-match"]
             if_none_match = b",".join(lines)
+        tile, form = found
         return tile_answer(
             tile,
             access,
+            form,
             accept_encoding=named.get(b"accept-encoding", b"").decode("latin-1"),
             if_none_match=if_none_match.decode("latin-1"),
         )

@@ -18,7 +18,6 @@ import numpy.typing as npt
 from sqlalchemy import func, select
 
 from geoservice.db import Database
-from layers.base import Layer
 from layers.roles import Role
 from layers.system_tables import loads
 from tiles.cache import BELIEVED_NOW, NOW, TileCache
@@ -63,43 +62,44 @@ class LayerTimes:
         self._instants: dict[str, tuple[int, npt.NDArray[np.int64]]] = {}
         self._publications: OrderedDict[tuple[str, datetime], int] = OrderedDict()
 
-    def of(self, cache: TileCache, layers: Sequence[Layer], at: datetime | None) -> KeyTimes:
+    def of(self, cache: TileCache, names: Sequence[str], at: datetime | None) -> KeyTimes:
         """The times of a tile of what is believed now.
 
         Args:
+            names: Of the layers, or of the catalogue, that it is made from.
             at: Of valid time; None is the present.
         """
         now = int(time.time() * 1e6)
         wanted = now if at is None else _microseconds(at)
         begins, ends, versions = _BEGINNING, FOREVER, []
-        for layer in layers:
-            version, instants = self._known(cache, layer.name)
+        for name in names:
+            version, instants = self._known(cache, name)
             place = int(np.searchsorted(instants, wanted, side="right"))
             if place:
                 begins = max(begins, int(instants[place - 1]))
             if place < len(instants):
                 ends = min(ends, int(instants[place]))
-            versions.append((layer.name, version))
+            versions.append((name, version))
         if at is None:
             return KeyTimes(NOW, expires_at=ends, now=now, instants=tuple(versions))
         return KeyTimes(begins, ends=ends, now=now, instants=tuple(versions))
 
     async def as_recorded(
-        self, cache: TileCache, layers: Sequence[Layer], at: datetime, as_recorded: datetime
+        self, cache: TileCache, names: Sequence[str], at: datetime, as_recorded: datetime
     ) -> KeyTimes:
         """The times of a tile of what was believed at an instant that is settled."""
-        published = [await self._publication(layer.name, as_recorded) for layer in layers]
-        return replace(self.of(cache, layers, at), recorded=max(published))
+        published = [await self._publication(name, as_recorded) for name in names]
+        return replace(self.of(cache, names, at), recorded=max(published))
 
     def known_as_recorded(
-        self, cache: TileCache, layers: Sequence[Layer], at: datetime, as_recorded: datetime
+        self, cache: TileCache, names: Sequence[str], at: datetime, as_recorded: datetime
     ) -> KeyTimes | None:
         """The same, if it was found out before; None else."""
-        published = [self._publications.get((layer.name, as_recorded)) for layer in layers]
+        published = [self._publications.get((name, as_recorded)) for name in names]
         known = [one for one in published if one is not None]
         if len(known) < len(published):
             return None
-        return replace(self.of(cache, layers, at), recorded=max(known))
+        return replace(self.of(cache, names, at), recorded=max(known))
 
     def _known(self, cache: TileCache, layer: str) -> tuple[int, npt.NDArray[np.int64]]:
         known = self._instants.get(layer)

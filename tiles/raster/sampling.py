@@ -14,6 +14,7 @@ from rasterio.windows import Window
 
 from layers.base import STORAGE_SRID
 from layers.rasters import RasterKind
+from tiles.raster.patience import go_on
 from tiles.raster.source import Floats, RasterSource, environment, opened
 
 _ELLIPSOID = Geod(ellps="GRS80")
@@ -101,6 +102,7 @@ def _transformer(wkt: str) -> Transformer:
 def _value(
     source: RasterSource, dataset: Any, position: Floats, band: int, *, is_smooth: bool
 ) -> float | None:
+    go_on()
     column, row = position
     if not (0 <= column < dataset.width and 0 <= row < dataset.height):
         return None

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from layers.errors import InvalidParameter
 from layers.extent import BBox
 from layers.rasters import RasterKind
+from tiles.raster.patience import go_on
 
 Masked = np.ma.MaskedArray[Any, Any]
 Floats = NDArray[np.float64]
@@ -122,7 +123,11 @@ def opened(source: RasterSource, level: int | None = None) -> Any:
     """The dataset of a file, or of one of its overviews; stays open for later reads of the thread.
 
     Files of the store are never changed, so what is open is never out of date.
+
+    Raises:
+        NobodyWaits: whoever asked for it has gone.
     """
+    go_on()
     key = (source.path, level)
     files = _opened.files
     if key in files:

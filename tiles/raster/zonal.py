@@ -14,6 +14,7 @@ from rasterio.windows import Window
 from rio_tiler.utils import get_array_statistics
 
 from layers.errors import InvalidParameter
+from tiles.raster.patience import go_on
 from tiles.raster.sampling import pixel_positions
 from tiles.raster.source import Floats, Masked, RasterSource, environment, opened
 
@@ -68,12 +69,13 @@ def zonal(
         if window is None:
             return ZonalFigures(factor, [_none(source, n, percentiles) for n in bands])
         pixels = np.ma.masked_invalid(reduced.read(list(bands), window=window, masked=True))
+    go_on()
     weights = coverage(shape, window) * factor**2
     values = source.physical(pixels, bands)
-    figures = [
-        _figures(values[at], weights, percentiles, with_classes=with_classes)
-        for at in range(len(bands))
-    ]
+    figures = []
+    for at in range(len(bands)):
+        go_on()
+        figures.append(_figures(values[at], weights, percentiles, with_classes=with_classes))
     named = [{"band": n} | one for n, one in zip(bands, figures, strict=True)]
     return ZonalFigures(factor, named)
 
