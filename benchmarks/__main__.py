@@ -22,6 +22,7 @@ import subject_memory
 import subject_nearest
 import subject_overviews
 import subject_raster
+import subject_search
 import subject_streams
 import subject_tiles
 from benchmark_city import BenchmarkCity, benchmark_city, default_folder
@@ -39,6 +40,7 @@ class Subject(StrEnum):
     MEMORY = "memory"
     HISTORY = "history"
     NEAREST = "nearest"
+    SEARCH = "search"
     OVERVIEWS = "overviews"
     RASTER = "raster"
     INTAKE = "intake"
@@ -53,6 +55,7 @@ _RUN = {
     Subject.MEMORY: subject_memory.run,
     Subject.HISTORY: subject_history.run,
     Subject.NEAREST: subject_nearest.run,
+    Subject.SEARCH: subject_search.run,
     Subject.OVERVIEWS: subject_overviews.run,
     Subject.RASTER: subject_raster.run,
     Subject.INTAKE: subject_intake.run,

@@ -42,15 +42,34 @@ def make_plain_tables(connection: Connection) -> None:
         connection.execute(text(statement))
 
 
-def _statements() -> Iterator[str]:
+def make_nearest_table(connection: Connection) -> None:
+    """Make the table of facilities alone, unless it is there.
+
+    Args:
+        connection: Of the superuser, in autocommit.
+    """
+    if connection.execute(text(f"SELECT to_regclass('{NEAREST}')")).scalar() is not None:
+        return
+    for statement in (*_schema(), *_nearest_table(), _READABLE):
+        connection.execute(text(statement))
+
+
+def _schema() -> Iterator[str]:
     yield f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE"
     yield f"CREATE SCHEMA {SCHEMA}"
     yield f"GRANT USAGE ON SCHEMA {SCHEMA} TO PUBLIC"
+
+
+_READABLE = f"GRANT SELECT ON ALL TABLES IN SCHEMA {SCHEMA} TO PUBLIC"
+
+
+def _statements() -> Iterator[str]:
+    yield from _schema()
     for layer in LAYERS:
         for srid in SRIDS:
             yield from _tile_table(layer, srid)
     yield from _nearest_table()
-    yield f"GRANT SELECT ON ALL TABLES IN SCHEMA {SCHEMA} TO PUBLIC"
+    yield _READABLE
 
 
 def _tile_table(layer: Layer, srid: int) -> Iterator[str]:

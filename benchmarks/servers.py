@@ -24,7 +24,9 @@ _NO_LIMIT = 10_000_000
 
 
 @contextmanager
-def our_service(city: BenchmarkCity, *, caches: bool = False, workers: int = 1) -> Iterator[str]:
+def our_service(
+    city: BenchmarkCity, *, caches: bool = False, workers: int = 1, database: str = DATABASE
+) -> Iterator[str]:
     """``geoservice serve``; gives its address.
 
     Args:
@@ -32,6 +34,7 @@ def our_service(city: BenchmarkCity, *, caches: bool = False, workers: int = 1) 
     """
     port = free_port()
     environment = city.environment(
+        database,
         GEOSERVICE_HTTP__HOST=_HOST,
         GEOSERVICE_HTTP__PORT=str(port),
         GEOSERVICE_HTTP__WORKERS=str(workers),
