@@ -109,7 +109,7 @@ def _make(city: BenchmarkCity, database: str, figures: int, console: Console) ->
     file = city.folder / "search_facilities.csv"
     codes = _write_facilities(file, Random(city.seed))
     subprocess.run(
-        [*service_command(), "load", "facilities", str(file)],
+        [*service_command(), "load", "facilities", str(file), "--crs", "EPSG:4490"],
         check=True,
         env=city.environment(database),
         cwd=city.folder,
