@@ -57,16 +57,53 @@ class Expectations:
                 found[one.feature_id] = _told(expected, capacity, one)
         return found
 
+    async def chances(
+        self,
+        connection: SeriesConnection,
+        arrivals: Mapping[int, datetime],
+        least: int,
+        resource_type: str | None = None,
+    ) -> dict[int, float]:
+        """How likely at least so much is free in facilities; those too little known of, lack.
+
+        Args:
+            connection: Of the reader role of the caller.
+            arrivals: By the facilities' ids, when it is to be free, aware.
+        """
+        series = await find_series(connection, list(arrivals), resource_type=resource_type)
+        habits = await self._habits_of(connection, series)
+        found: dict[int, float] = {}
+        now, zone = datetime.now(UTC), self._hours.zone
+        for one in series:
+            if one.feature_id in found:
+                continue
+            since, figure = self._figure(one, now)
+            chance = habits[one.series_id].chance(
+                since.astimezone(zone),
+                figure,
+                arrivals[one.feature_id].astimezone(zone),
+                least,
+                self._hours.is_holiday,
+            )
+            if chance is not None:
+                found[one.feature_id] = chance
+        return found
+
     def _expect(self, habit: Habit, one: Series, now: datetime, at: datetime) -> Expected | None:
-        figure, since = None, now
-        if one.observed_at is not None and one.figure is not None:
-            age_s = (now - one.observed_at).total_seconds()
-            if Freshness.of_age(age_s, one.ttl_s) is not Freshness.expired:
-                figure, since = one.figure, min(one.observed_at, now)
+        since, figure = self._figure(one, now)
         zone = self._hours.zone
         return habit.expect(
             since.astimezone(zone), figure, at.astimezone(zone), self._hours.is_holiday
         )
+
+    @staticmethod
+    def _figure(one: Series, now: datetime) -> tuple[datetime, float | None]:
+        """The newest figure of a series and its instant; none that is expired."""
+        if one.observed_at is not None and one.figure is not None:
+            age_s = (now - one.observed_at).total_seconds()
+            if Freshness.of_age(age_s, one.ttl_s) is not Freshness.expired:
+                return min(one.observed_at, now), one.figure
+        return now, None
 
     async def _habits_of(
         self, connection: SeriesConnection, series: Sequence[Series]

@@ -154,22 +154,47 @@ class Habit:
             now: Local, aware; ``figure`` was true then. Without a figure only the habit speaks.
             at: Local, aware, later.
         """
+        found = self._value_and_missed(now, figure, at, is_holiday)
+        if found is None:
+            return None
+        value, missed = found
+        lower, upper = np.quantile(missed, [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2])
+        error = float(np.abs(missed).mean())
+        return Expected(value, value + float(lower), value + float(upper), error, self.days)
+
+    def chance(
+        self, now: datetime, figure: float | None, at: datetime, least: int, is_holiday: IsHoliday
+    ) -> float | None:
+        """How likely at least so much is free: the share of the past in which it would have been.
+
+        Neither 0 nor 1, as the past is never all there is (rule of succession). None if too little
+        is known; arguments as of ``expect``.
+        """
+        found = self._value_and_missed(now, figure, at, is_holiday)
+        if found is None:
+            return None
+        value, missed = found
+        # Figures are whole, so what is expected rounds to one.
+        enough = int((value + missed >= least - 0.5).sum())
+        return (enough + 1) / (len(missed) + 2)
+
+    def _value_and_missed(
+        self, now: datetime, figure: float | None, at: datetime, is_holiday: IsHoliday
+    ) -> tuple[float, Floats] | None:
+        """What is to be expected, and what the past had more than was to be expected then."""
         ahead_h = (at - now) / timedelta(hours=1)
         habit_then = self.habit(at, is_holiday)
         if self.days < LEAST_DAYS or habit_then is None:
             return None
         habit_now = self.habit(now, is_holiday)
-        weight, residuals = self._past(max(1, round(ahead_h)), has_figure=figure is not None)
+        weight, missed = self._past(max(1, round(ahead_h)), has_figure=figure is not None)
         value = habit_then
         if figure is not None and habit_now is not None:
             value += _fading(ahead_h, weight) * (figure - habit_now)
-        lower, upper = np.quantile(residuals, [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2])
-        error = float(np.abs(residuals).mean())
         if ahead_h < 1:
             # Within the hour an error grows from nothing to that of the hour.
-            share = math.sqrt(max(ahead_h, 0.05))
-            lower, upper, error = lower * share, upper * share, error * share
-        return Expected(value, value + float(lower), value + float(upper), error, self.days)
+            missed = missed * math.sqrt(max(ahead_h, 0.05))
+        return value, missed
 
     def habit(self, at: datetime, is_holiday: IsHoliday) -> float | None:
         """The habit at a local instant: between the middles of hours, straight lines."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated, Any, Self
 from urllib.parse import parse_qsl
 
@@ -24,6 +25,7 @@ from geoservice.api.parameters import (
 from geoservice.api.quick import QuickRoute, asked_by
 from geoservice.auth import get_access
 from geoservice.availability_ahead import search_ahead
+from geoservice.availability_score import Ranking, search_by_score
 from geoservice.availability_travel import Reached, search_by_travel
 from geoservice.db import Database
 from geoservice.expectations import Expectations
@@ -67,6 +69,12 @@ _AS_GEOJSON: dict[int | str, dict[str, Any]] = {200: {"content": {GEOJSON: {}}}}
 _MAX_INTEGER = 2**31 - 1
 
 
+class Sort(StrEnum):
+    """Orders of a search besides the nearest first, or the quickest to reach."""
+
+    SCORE = "score"
+
+
 class SearchParameters(BaseModel):
     """Where and what a search looks for."""
 
@@ -107,6 +115,11 @@ class SearchParameters(BaseModel):
     limit: int = Field(20, ge=1, le=MAX_RESULTS, description="Most facilities of a page")
     travel: Travel | None = Field(
         None, description="Sort by the time to get there on the roads, instead of by metres"
+    )
+    sort: Sort | None = Field(
+        None,
+        description="score: by the time to get there and the chance that min_available (1) are "
+        "free on arrival",
     )
     max_minutes: int | None = Field(
         None,
@@ -161,20 +174,33 @@ class SearchParameters(BaseModel):
         Raises:
             InvalidParameter: it is longer than may be asked for, or nobody travels.
         """
-        if self.travel is None or self.lon is None:
-            raise InvalidParameter("travel", str(self.travel or ""), "needs lon and lat")
+        if self.lon is None or (self.travel is None and self.sort is None):
+            name = "travel" if self.sort is None else "sort"
+            raise InvalidParameter(name, str(self.travel or self.sort or ""), "needs lon and lat")
+        travel = self.travel or Travel.WALKING
         minutes = self.max_minutes or _MINUTES
-        if minutes > MAX_MINUTES[self.travel]:
-            reason = f"is at most {MAX_MINUTES[self.travel]} for {self.travel}"
+        if minutes > MAX_MINUTES[travel]:
+            reason = f"is at most {MAX_MINUTES[travel]} for {travel}"
             raise InvalidParameter("max_minutes", str(minutes), reason)
         return minutes * 60.0
+
+    def ahead(self, query: SearchQuery) -> SearchQuery:
+        """The query of who sets out now or later.
+
+        Raises:
+            InvalidParameter: it is of the past.
+        """
+        if query.then is not None and not _is_ahead(query.at):
+            raise InvalidParameter("sort", str(self.sort), "needs an instant that lies ahead")
+        return query
 
     def _place(self, *, has_area: bool) -> Place | None:
         if self.lon is None and self.lat is None:
             return None
         if self.lon is None or self.lat is None:
             raise MissingParameter("lon" if self.lon is None else "lat")
-        around = MAX_RADIUS_M if has_area or self.travel is not None else _RADIUS_M
+        is_bounded = has_area or self.travel is not None or self.sort is not None
+        around = MAX_RADIUS_M if is_bounded else _RADIUS_M
         radius_m = around if self.radius_m is None or self.route is not None else self.radius_m
         return Place(self.lon, self.lat, radius_m)
 
@@ -260,8 +286,13 @@ async def search(
                 return await search_ahead(connection, access.level, query, hours, expectations)
             return await search_facilities(connection, access.level, query, hours), {}
 
+        travel = asked.travel or Travel.WALKING
+        if asked.sort is Sort.SCORE:
+            ranking = await search_by_score(
+                connection, asked.ahead(query), find, travel, asked.max_s(), hours, expectations
+            )
+            return _ranked_response(query, travel, ranking)
         if asked.travel is not None or asked.max_minutes is not None:
-            travel = asked.travel or Travel.WALKING
             reached = await search_by_travel(connection, query, find, travel, asked.max_s())
             return _reached_response(query, travel, reached)
         page, expected = await find(query)
@@ -291,6 +322,21 @@ def _reached_response(query: SearchQuery, travel: Travel, reached: Reached) -> R
         feature["properties"] |= {"travel": travel, "travel_s": seconds}
         features.append(feature)
     document = _collection(query, features) | {"isComplete": reached.is_complete}
+    return json_response(document, media_type=GEOJSON, headers=_LIVE)
+
+
+def _ranked_response(query: SearchQuery, travel: Travel, ranking: Ranking) -> Response:
+    features = []
+    for one in ranking.found:
+        feature = _feature(one.facility)
+        feature["properties"] |= {
+            "travel": travel,
+            "travel_s": round(one.travel_s, 1),
+            "chance": round(one.chance, 3) if one.chance is not None else None,
+            "score_s": round(one.score_s, 1),
+        }
+        features.append(feature)
+    document = _collection(query, features) | {"isComplete": ranking.is_complete}
     return json_response(document, media_type=GEOJSON, headers=_LIVE)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from random import Random
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from starlette.testclient import TestClient
 from layers.access import Clearance
 from layers.network_tables import outdated_for, rebuild
 from layers.roles import Role
+from tests.conftest import KeyMaker
 from tests.support import City, facility
 
 GEOD = pyproj.Geod(a=6378137.0, rf=298.257222101)
@@ -226,9 +228,47 @@ def test_secret_roads_lead_nowhere(client: TestClient, city: City) -> None:
     assert 0 == found
 
 
+def test_a_score_weighs_the_way_against_the_chance_of_finding_space(
+    client: TestClient, city: City, headers_of: KeyMaker
+) -> None:
+    by_way = search(client, max_minutes=60, travel="walking", limit=100)["features"]
+    near, later, far = (by_way[place]["properties"]["code"] for place in (0, 1, 20))
+    begin = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=8)
+    figures = [
+        {"facility": code, "observed_at": (begin + hour * timedelta(hours=1)).isoformat()}
+        | {"available": free, "capacity": 9, "ttl_s": 36_000}
+        for code, free in ((near, 0), (far, 6))
+        for hour in range(8 * 24)
+    ]
+    key = headers_of(Clearance.RESTRICTED, "observe:*")
+    assert 200 == client.post("/observations", json=figures, headers=key).status_code
+    publish = [
+        facility(later, *PLACES[later], kind="library", opening_hours="Mo-Su off"),
+    ]
+    city.publish("facilities", publish)
+
+    answer = search(client, max_minutes=60, sort="score", min_available=2, limit=100)
+
+    found = {f["properties"]["code"]: f["properties"] for f in answer["features"]}
+    assert answer["isComplete"]
+    assert {f["properties"]["code"] for f in by_way} == set(found)
+    for told in found.values():
+        chance = 0.5 if told["chance"] is None else told["chance"]
+        assert told["score_s"] == pytest.approx(told["travel_s"] + (1 - chance) * 1_200, abs=0.7)
+    scores = [f["properties"]["score_s"] for f in answer["features"]]
+    assert sorted(scores) == scores
+    assert found[near]["chance"] < 0.02 < 0.98 < found[far]["chance"]
+    assert 0 == found[later]["chance"]
+    first = search(client, max_minutes=60, sort="score", min_available=2, limit=3)["features"]
+    assert scores[:3] == [f["properties"]["score_s"] for f in first]
+
+
 @pytest.mark.parametrize(
     "query",
     [
+        "sort=score&bbox=114,22,115,23",
+        "sort=score&lon=114&lat=22.5&datetime=2020-01-01T00:00:00Z",
+        "sort=name&lon=114&lat=22",
         "travel=flying&lon=114&lat=22",
         "travel=driving&bbox=114,22,115,23",
         "travel=driving&lon=114&lat=22&max_minutes=90",

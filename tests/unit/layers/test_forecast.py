@@ -129,3 +129,30 @@ def test_real_car_parks_are_expected_better_than_by_the_last_value_or_last_week(
         # A day ahead, with nine days of history, nothing beats the same day of last week by much.
         assert ours < week * (1.1 if ahead_h > 3 else 1), ahead_h
         assert 0.6 < inside < 0.95, ahead_h
+
+
+@pytest.mark.parametrize("above", [-6, 0, 6])
+def test_the_chance_is_as_often_right_as_it_says(above: int) -> None:
+    habit = made(56, noise=5)
+    now = MONDAY + timedelta(hours=9)
+    then = now + 30 * HOUR
+    least = round(law(then)) + above
+
+    chance = habit.chance(now, None, then, least, no_holidays)
+
+    assert chance is not None
+    of_normal = 0.5 * math.erfc((least - 0.5 - law(then)) / 5 / math.sqrt(2))
+    assert chance == pytest.approx(of_normal, abs=0.12)
+
+
+def test_no_chance_is_certain_and_none_is_told_of_what_is_hardly_known() -> None:
+    habit = made(42)
+    now = MONDAY + timedelta(hours=9)
+    then = now + HOUR
+
+    never, always = (habit.chance(now, law(now), then, n, no_holidays) for n in (1_000, 0))
+
+    assert never is not None
+    assert always is not None
+    assert 0 < never < 0.01 < 0.99 < always < 1
+    assert made(4).chance(now, 50, then, 1, no_holidays) is None
