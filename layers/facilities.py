@@ -15,7 +15,7 @@ from layers.base import (
     Style,
     Title,
 )
-from layers.codes import FACILITY_KINDS, RESOURCE_TYPES
+from layers.codes import FACILITY_KINDS, PRICE_CLASSES, RESOURCE_TYPES
 
 
 def _text(name: str, en: str, zh: str, *aliases: str) -> Attribute:
@@ -107,6 +107,19 @@ LAYER = Layer(
             AttributeType.BOOLEAN,
             Title("Step-free access", "无障碍"),
             aliases=("无障碍", "wheelchair"),
+        ),
+        Attribute(
+            "price_class",
+            AttributeType.TEXT,
+            Title("Price", "收费等级"),
+            aliases=("收费等级",),
+            codes=PRICE_CLASSES,
+        ),
+        Attribute(
+            "booking_url",
+            AttributeType.TEXT,
+            Title("Where it is booked", "预约网址"),
+            aliases=("预约网址", "预约链接"),
         ),
     ),
     style=Style(

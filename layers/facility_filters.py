@@ -47,6 +47,7 @@ class Filters:
             (``sports_hall`` is all halls).
         resource_type: It has this resource; the figures are of that one.
         fee: As the attribute has it.
+        price_class: Of ``codes.PRICE_CLASSES``.
         text: Is found in its name or its address, whatever the case.
         min_available: A figure that is not expired says that at least so many are free.
     """
@@ -55,6 +56,7 @@ class Filters:
     resource_type: str | None = None
     accessible: bool | None = None
     fee: str | None = None
+    price_class: str | None = None
     text: str | None = None
     min_available: int | None = None
 
@@ -66,6 +68,7 @@ class Filters:
             self.resource_type is not None,
             self.accessible is not None,
             self.fee is not None,
+            self.price_class is not None,
             self.text is not None,
             self.min_available is not None,
         )
@@ -91,6 +94,8 @@ class Filters:
             found.append(f"{alias}.accessible IS NOT DISTINCT FROM {bound('accessible')}")
         if self.fee is not None:
             found.append(f"{alias}.fee = {bound('fee')}")
+        if self.price_class is not None:
+            found.append(f"{alias}.price_class = {bound('price_class')}")
         if self.text is not None:
             pattern = bound("text")
             found.append(f"({alias}.name ILIKE {pattern} OR {alias}.address ILIKE {pattern})")
@@ -104,7 +109,7 @@ class Filters:
             found["kind"] = kinds[0]
         elif kinds:
             found["kinds"] = list(kinds)
-        for name in ("resource_type", "accessible", "fee", "min_available"):
+        for name in ("resource_type", "accessible", "fee", "price_class", "min_available"):
             value = getattr(self, name)
             if value is not None:
                 found[name] = value

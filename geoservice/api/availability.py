@@ -43,6 +43,7 @@ from layers.availability import (
     facility_status,
     search_facilities,
 )
+from layers.codes import PRICE_CLASSES
 from layers.errors import FeatureNotFound, InvalidParameter, MissingParameter
 from layers.extent import BBox, parse_instant
 from layers.facilities import LAYER as FACILITIES
@@ -105,6 +106,9 @@ class SearchParameters(BaseModel):
     )
     accessible: bool | None = Field(None, description="Only with (or without) step-free access")
     fee: str | None = Field(None, max_length=100, description="As the attribute has it")
+    price_class: str | None = Field(
+        None, max_length=20, description=", ".join(code.code for code in PRICE_CLASSES.codes)
+    )
     q: str | None = Field(
         None, min_length=1, max_length=100, description="Found in the name or the address"
     )
@@ -159,6 +163,7 @@ class SearchParameters(BaseModel):
                 resource_type=self.resource_type,
                 accessible=self.accessible,
                 fee=self.fee,
+                price_class=self._price_class(),
                 text=self.q,
                 min_available=self.min_available,
             ),
@@ -203,6 +208,13 @@ class SearchParameters(BaseModel):
         around = MAX_RADIUS_M if is_bounded else _RADIUS_M
         radius_m = around if self.radius_m is None or self.route is not None else self.radius_m
         return Place(self.lon, self.lat, radius_m)
+
+    def _price_class(self) -> str | None:
+        known = [code.code for code in PRICE_CLASSES.codes]
+        if self.price_class is not None and self.price_class not in known:
+            reason = f"is one of {', '.join(known)}"
+            raise InvalidParameter("price_class", self.price_class, reason)
+        return self.price_class
 
     def _area(self) -> Area | None:
         given = [

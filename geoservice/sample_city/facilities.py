@@ -18,9 +18,12 @@ from geoservice.sample_city.usage import Facility
 from layers.gcj02 import gcj02_from_wgs84
 
 HEADER = (
-    "编码", "名称", "类别", "地址", "电话", "开放时间", "容量", "资源类型", "收费", "无障碍",
-    "经度", "纬度",
+    "编码", "名称", "类别", "地址", "电话", "开放时间", "容量", "资源类型", "收费", "收费等级",
+    "无障碍", "经度", "纬度",
 )  # fmt: skip
+_FREE = "免费"
+_AT_MARKET_PRICE = ("parking", "charging", "gym", "concert_hall")
+
 KERB = 0.1
 """Part of a block's depth at which facilities stand behind the street."""
 
@@ -111,14 +114,22 @@ def facility_rows(
     streets = plan.graph.blocks.street[facilities.block].tolist()
     for n, kind in enumerate(facilities.kind.tolist()):
         item = FACILITY_KINDS[kind]
+        said = item.fees[int(fee[n] * len(item.fees))]
         yield (
             code(n), f"{roads[streets[n]]}{n + 1}号{item.title}", item.code, addresses[n],
             f"0755-{phone[n]}", SCHEDULES[facilities.schedule[n]].text,
             int(facilities.capacity[n]) or "", item.resource_type,
-            item.fees[int(fee[n] * len(item.fees))],
+            said, _price(item.code, said),
             "是" if accessible[n] < item.accessible_share else "否",
             f"{lon[n]:.6f}", f"{lat[n]:.6f}",
         )  # fmt: skip
+
+
+def _price(kind: str, fee: str) -> str:
+    """The class of a fee."""
+    if fee == _FREE:
+        return _FREE
+    return "市场价" if kind.startswith(_AT_MARKET_PRICE) else "低收费"
 
 
 def _addresses(plan: CityPlan, gazetteer: Gazetteer, facilities: Facilities) -> list[str]:

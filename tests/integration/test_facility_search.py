@@ -48,6 +48,7 @@ def made() -> list[Facility]:
             "capacity": random.choice([10, 50, None]),
             "resource_type": random.choice(["court", "seat", None]),
         }
+        more["price_class"] = {"免费": "free", "收费": "market"}.get(str(more["fee"]))
         rows.append(
             facility(f"S{n:03}", lon, lat, **more) | {"name": f"第{n}{random.choice('馆场')}"}
         )
@@ -170,6 +171,7 @@ def test_a_route_gives_what_lies_along_it_in_its_order(client: TestClient) -> No
         ({"accessible": "true"}, lambda row: row["accessible"] is True),
         ({"accessible": "false"}, lambda row: row["accessible"] is False),
         ({"fee": "免费"}, lambda row: row["fee"] == "免费"),
+        ({"price_class": "market"}, lambda row: row["fee"] == "收费"),
         ({"q": "场"}, lambda row: "场" in row["name"]),
         ({"q": "大道77号"}, lambda row: row["code"] == "S077"),
         ({"q": "100%"}, lambda _: False),

@@ -63,6 +63,7 @@ class Model:
     def __init__(self) -> None:
         self.states: list[tuple[datetime, Held]] = []
         self.now: Held = dict.fromkeys(KEYS, ())
+        self.undone_by: list[tuple[int, int]] = []
 
     def apply(self, load: Load, recorded_at: datetime) -> None:
         held = dict(self.now)
@@ -76,11 +77,20 @@ class Model:
     def may_undo(self, step: int) -> bool:
         before, after = self._around(step)
         touched = [key for key in KEYS if before[key] != after[key]]
+        if self._is_undone(step):
+            # Though the same may have been loaded again since.
+            return False
         return bool(touched) and all(self.now[key] == after[key] for key in touched)
+
+    def _is_undone(self, step: int) -> bool:
+        return any(
+            undone == step and not self._is_undone(undoing) for undone, undoing in self.undone_by
+        )
 
     def undo(self, step: int, recorded_at: datetime) -> None:
         before, after = self._around(step)
         held = {key: before[key] if before[key] != after[key] else self.now[key] for key in KEYS}
+        self.undone_by.append((step, len(self.states)))
         self._remember(held, recorded_at)
 
     def believed(self, as_recorded: datetime, at: datetime) -> dict[str, Content]:
