@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import re
@@ -13,7 +14,7 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from geoservice.api.answers import json_response
-from geoservice.api.charts import series_chart
+from geoservice.api.charts import chart_png, chart_svg
 from geoservice.api.parameters import CallerAccess, ServiceDatabase
 from geoservice.hours import CityHours
 from layers.availability import facility_status
@@ -33,13 +34,14 @@ _STEP = re.compile(
     r"P(?:(?P<days>\d{1,3})D)?(?:T(?:(?P<hours>\d{1,3})H)?(?:(?P<minutes>\d{1,4})M)?)?"
 )
 Aggregate = Literal["mean", "min", "max", "last", "count"]
-Form = Literal["json", "csv", "svg"]
+Form = Literal["json", "csv", "svg", "png"]
+_PICTURES = {"svg": (chart_svg, "image/svg+xml"), "png": (chart_png, "image/png")}
 
 
 @router.get(
     "/availability/{feature_id}/series",
     summary="Figures of a facility over time",
-    responses={200: {"content": {"text/csv": {}, "image/svg+xml": {}}}},
+    responses={200: {"content": {"text/csv": {}, "image/svg+xml": {}, "image/png": {}}}},
 )
 async def get_series(
     request: Request,
@@ -93,9 +95,11 @@ async def get_series(
     name = str(facility.attributes.get("name") or facility.attributes.get("code"))
     if f == "csv":
         return Response(_table(values), headers=_NO_STORE, media_type="text/csv")
-    if f == "svg":
-        picture = series_chart(name, values, steps, unit=chosen.unit if chosen else None)
-        return Response(picture, headers=_NO_STORE, media_type="image/svg+xml")
+    if f in _PICTURES:
+        draw, media_type = _PICTURES[f]
+        unit = chosen.unit if chosen else None
+        picture = await asyncio.to_thread(draw, name, values, steps, unit=unit)
+        return Response(picture, headers=_NO_STORE, media_type=media_type)
     return json_response(_document(feature_id, chosen, steps, aggregate, values), headers=_NO_STORE)
 
 

@@ -12,12 +12,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from PIL import Image
 from starlette.testclient import TestClient
 
 from layers.access import Clearance
 from tests.conftest import KeyMaker
 from tests.integration.test_intake import relayed
 from tests.support import City, facility
+from tiles.fonts import chinese_font
 
 ZONE = ZoneInfo("Asia/Shanghai")
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -131,6 +133,12 @@ def test_a_table_and_a_picture_say_the_same(client: TestClient, feature_id: int)
     assert "image/svg+xml" == picture.headers["content-type"]
     assert f"设施{CODE}" in picture.text
     assert "</svg>" == picture.text[-6:]
+    if chinese_font() is not None:
+        pixels = client.get(path, params={**span, "f": "png"})
+        with Image.open(io.BytesIO(pixels.content)) as image:
+            assert (960, 320) == image.size
+            colors = {color for _, color in image.convert("RGB").getcolors(1 << 20) or ()}
+        assert (0x2F, 0x6F, 0xB2) in colors
 
 
 def test_a_facility_without_figures_has_an_empty_series(
@@ -155,7 +163,7 @@ def test_a_facility_without_figures_has_an_empty_series(
         "step=PT1M&from=2000-01-01T00:00:00Z",
         "from=2030-01-01T00:00:00Z&to=2020-01-01T00:00:00Z",
         "aggregate=median",
-        "f=png",
+        "f=pdf",
         "x=1",
     ],
 )
