@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 from layers.access import Clearance
 from layers.base import Layer
-from layers.registry import LAYERS
+from layers.registry import get_layer, is_known
 
 NAMED = ("code", "name", "kind", "opening_hours", "capacity")
 """Attributes that are told with an event, of layers that have them."""
@@ -26,8 +26,6 @@ OLDEST_NO = (
     f"({LAST_NO}) + 1)"
 )
 """The lowest number that is still kept, one above the last where none is; for the gate."""
-
-_BY_NAME = {layer.name: layer for layer in LAYERS}
 
 
 class Rows(Protocol):
@@ -86,7 +84,9 @@ async def read_events(
             about.setdefault(row[3], set()).add(row[4])
     subjects: dict[int, Subject] = {}
     for name, ids in sorted(about.items()):
-        subjects |= await _subjects(connection, level, _BY_NAME.get(name), sorted(ids))
+        subjects |= await _subjects(
+            connection, level, get_layer(name) if is_known(name) else None, sorted(ids)
+        )
     return [Event._make((*row, subjects.get(row[4]))) for row in rows]
 
 

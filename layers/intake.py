@@ -22,15 +22,12 @@ from layers.base import Layer
 from layers.events import append_status_events
 from layers.facilities import LAYER as FACILITIES
 from layers.observations import Observation
-from layers.registry import LAYERS
+from layers.registry import get_layer, is_known
 from layers.rollups import mark_outdated
 from layers.tables import qualified
 
 CLOCK_SKEW = timedelta(seconds=60)
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-
-_BY_NAME = {layer.name: layer for layer in LAYERS}
-"""Features of themes are not observed."""
 
 
 class Refusal(NamedTuple):
@@ -211,8 +208,7 @@ async def _find_features(
         keys.setdefault(one.layer, set()).add(one.feature)
     found = {}
     for name, wanted in sorted(keys.items()):
-        layer = _BY_NAME.get(name)
-        if layer is None or layer.clearance > level:
+        if not is_known(name) or (layer := get_layer(name)).clearance > level:
             continue
         rows = await connection.execute(
             text(_find_statement(layer)), {"keys": sorted(wanted), "level": level}

@@ -33,6 +33,7 @@ from layers.touched import Touched
 from layers.views import (
     drop_view_statements,
     fingerprint,
+    observed_view_statements,
     theme_view_statements,
     view_statements,
 )
@@ -95,6 +96,7 @@ def create_theme(connection: Connection, described: Layer, *, reason: str = "") 
     theme = parse_theme(document, theme_id)
     _run(connection, layer_ddl(theme))
     _run(connection, theme_view_statements(_database(connection), theme))
+    _show_observed(connection, read_themes(connection))
     _write_edit(connection, theme_id, 1, "created", reason, document)
     return theme
 
@@ -145,11 +147,14 @@ def _apply(connection: Connection, before: Layer, after: Layer) -> None:
     try:
         # Rows move while readers still have the views of before.
         _run(connection, steps.rows)
+        others = [one for one in read_themes(connection) if one.name != before.name]
+        _show_observed(connection, others)
         _run(connection, drop_view_statements(before))
         _run(connection, steps.tables)
     except OperationalError as error:
         raise LoadInProgress(before.name) from error
     _run(connection, theme_view_statements(_database(connection), after))
+    _show_observed(connection, [*others, after])
     if after.clearance > before.clearance:
         of_theme = select(loads.c.load_id).where(loads.c.layer == after.name)
         connection.execute(
@@ -182,6 +187,7 @@ def drop_theme(connection: Connection, name: str, *, reason: str) -> None:
     connection.execute(quarantine.delete().where(quarantine.c.load_id.in_(of_theme)))
     drop_derived(connection, theme)
     try:
+        _show_observed(connection, [one for one in read_themes(connection) if one.name != name])
         _run(connection, drop_view_statements(theme))
         _run(connection, [f"DROP TABLE {', '.join(_all_tables(theme))}"])
     except OperationalError as error:
@@ -192,6 +198,11 @@ def drop_theme(connection: Connection, name: str, *, reason: str) -> None:
         .values(version=row.version + 1, dropped_at=func.clock_timestamp())
     )
     _write_edit(connection, row.theme_id, row.version + 1, "dropped", reason, row.descriptor)
+
+
+def _show_observed(connection: Connection, shown: Sequence[Layer]) -> None:
+    """Let readers see what is observed of the features of some themes, and of no others."""
+    _run(connection, observed_view_statements(sorted(shown, key=lambda theme: theme.name)))
 
 
 def _all_tables(theme: Layer) -> list[str]:

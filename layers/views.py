@@ -99,7 +99,7 @@ def view_statements(database: str, themes: Sequence[Layer] = ()) -> list[str]:
         statements += _schema_statements(level)
         for layer in (*LAYERS, *themes):
             statements += _layer_views(layer, level)
-        statements += _observation_views(level)
+        statements += _observation_views(level, themes)
         statements.append(_raster_view(level))
         statements.append(_road_edges_view(level))
         statements.append(_overviews_view(level))
@@ -187,7 +187,7 @@ def _overviews_view(level: Clearance) -> str:
     )
 
 
-def _observation_views(level: Clearance) -> list[str]:
+def _observation_views(level: Clearance, themes: Sequence[Layer]) -> list[str]:
     """What is observed of features that the level may see: a hidden feature has no figures.
 
     A series keeps a clearance of its own, but that of its feature may have been raised since it was
@@ -200,11 +200,8 @@ def _observation_views(level: Clearance) -> list[str]:
     """
     schema = read_schema(level)
     figures = "observed_at, received_at, available, capacity, status"
-    is_visible = _feature_is_visible(level)
     return [
-        _barrier(level, "series")
-        + "SELECT series_id, layer, feature_id, property, resource_type, unit, source, ttl_s "
-        + f"FROM {SCHEMA}.series s WHERE clearance <= {level:d} AND ({is_visible})",
+        *_observed_views(level, themes),
         _barrier(level, FACILITY_STATUS)
         + f"SELECT feature_id, resource_type, source, ttl_s, {figures} "
         + f"FROM {SCHEMA}.series_status s "
@@ -226,6 +223,25 @@ def _observation_views(level: Clearance) -> list[str]:
         _barrier(level, OUTDATED_ROLLUPS)
         + f"SELECT series_id, bucket_start FROM {SCHEMA}.rollup_queue o "
         + f"WHERE EXISTS (SELECT FROM {schema}.series s WHERE s.series_id = o.series_id)",
+        *(_live_view(level, clearance) for clearance in live_partitions(level)),
+    ]
+
+
+def observed_view_statements(themes: Sequence[Layer]) -> list[str]:
+    """The statements that let each level see what is observed of the features that it may see.
+
+    They replace what is there, so that they follow the themes that there are.
+    """
+    return [one for level in Clearance for one in _observed_views(level, themes)]
+
+
+def _observed_views(level: Clearance, themes: Sequence[Layer]) -> list[str]:
+    """Views of whatever belongs to a feature of any layer."""
+    is_visible = _feature_is_visible(level, themes)
+    return [
+        _barrier(level, "series")
+        + "SELECT series_id, layer, feature_id, property, resource_type, unit, source, ttl_s "
+        + f"FROM {SCHEMA}.series s WHERE clearance <= {level:d} AND ({is_visible})",
         _barrier(level, ALERTS)
         + "SELECT alert_id, rule_id, series_id, layer, feature_id, value, raised_at, "
         + f"acknowledged_at, note, cleared_at FROM {SCHEMA}.alerts s "
@@ -234,7 +250,6 @@ def _observation_views(level: Clearance) -> list[str]:
         + "SELECT event_no, occurred_at, topic, layer, feature_id, body "
         + f"FROM {SCHEMA}.events s "
         + f"WHERE clearance <= {level:d} AND (feature_id IS NULL OR {is_visible})",
-        *(_live_view(level, clearance) for clearance in live_partitions(level)),
     ]
 
 
@@ -261,13 +276,13 @@ def _road_edges_view(level: Clearance) -> str:
 
 
 def _barrier(level: Clearance, name: str) -> str:
-    return f"CREATE VIEW {read_schema(level)}.{name} WITH (security_barrier) AS "
+    return f"CREATE OR REPLACE VIEW {read_schema(level)}.{name} WITH (security_barrier) AS "
 
 
-def _feature_is_visible(level: Clearance) -> str:
+def _feature_is_visible(level: Clearance, themes: Sequence[Layer]) -> str:
     return " OR ".join(
         f"s.layer = '{layer.name}' AND ({_has_version(layer, level)})"
-        for layer in LAYERS
+        for layer in (*LAYERS, *themes)
         if layer.clearance <= level
     )
 
@@ -386,7 +401,7 @@ def _writer_grants(database: str) -> list[str]:
         f"GRANT SELECT (layer, recorded_at) ON {SCHEMA}.loads TO {gate}",
         f"GRANT SELECT ON {SCHEMA}.event_numbers TO {gate}",
         f"GRANT SELECT (event_no) ON {SCHEMA}.events TO {gate}",
-        f"GRANT USAGE ON SCHEMA {THEME_SCHEMA} TO {loader}",
+        f"GRANT USAGE ON SCHEMA {THEME_SCHEMA} TO {loader}, {ingest}",
         *(
             f"GRANT SELECT, INSERT, DELETE ON {SCHEMA}.{road_edges_name(one)} TO {loader}"
             for one in Clearance
@@ -409,12 +424,14 @@ def _writer_grants(database: str) -> list[str]:
         f"GRANT INSERT ON {SCHEMA}.outbox TO {desk}",
         f"GRANT SELECT (key_id, clearance, expires_at, revoked_at) ON {SCHEMA}.api_keys TO {desk}",
     ]
-    statements += [
+    return statements + [_observing_grant(layer, ingest) for layer in LAYERS]
+
+
+def _observing_grant(layer: Layer, ingest: str) -> str:
+    return (
         f"GRANT SELECT (feature_id, natural_key, clearance, valid_during) "
         f"ON {qualified(layer)} TO {ingest}"
-        for layer in LAYERS
-    ]
-    return statements
+    )
 
 
 def _theme_grants(database: str, theme: Layer) -> list[str]:
@@ -424,6 +441,7 @@ def _theme_grants(database: str, theme: Layer) -> list[str]:
     return [
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {loader}",
         f"GRANT SELECT, INSERT, DELETE ON {derived} TO {loader}",
+        _observing_grant(theme, f'"{role_name(database, Role.INGEST)}"'),
     ]
 
 

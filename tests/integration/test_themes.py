@@ -16,6 +16,7 @@ from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from geoservice import theme_loading
+from geoservice.app import create_app
 from geoservice.schema import migrate
 from geoservice.theme_loading import connect_knowing_themes
 from layers.access import Clearance
@@ -24,6 +25,7 @@ from layers.ddl import partitions_ddl
 from layers.errors import LayerChanged
 from layers.roles import Role, reader_role
 from layers.tables import qualified
+from layers.themes import drop_theme
 from layers.undo import undo_load
 from loaders import LoadOptions, load
 from tests.conftest import KeyMaker
@@ -384,3 +386,36 @@ def test_migrating_again_keeps_the_views_of_themes(
     assert same == as_owner(city, "SELECT views_fingerprint FROM city.installation")
     path = f"/collections/{base_stations}/items"
     assert 200 == client.get(path, headers=headers_of(RESTRICTED)).status_code
+
+
+def test_a_feature_of_a_theme_is_observed_and_its_figures_are_as_secret_as_the_theme(
+    city: City, tmp_path: Path, headers_of: KeyMaker
+) -> None:
+    path = points_file(tmp_path / "路灯.geojson", stations(3))
+    load_file(city, "lamps", path, title_zh="路灯", key=("基站编号",))
+    figure = {"layer": "lamps", "feature": "B001", "property": "lit", "value": 1.0}
+    figure["observed_at"] = datetime.now(UTC).isoformat()
+    office = headers_of(RESTRICTED, "observe:*")
+    enterprise = headers_of(Clearance.ENTERPRISE, "observe:*")
+
+    with TestClient(create_app(city.settings)) as client:
+        taken = client.post("/observations", json=figure, headers=office)
+        hidden = client.post("/observations", json=figure, headers=enterprise)
+    seen = [observed_in(city, level) for level in (Role.READ_RESTRICTED, Role.READ_PUBLIC)]
+    document = document_of(city, "lamps")
+    edit(city, "lamps", document | {"title": {"en": "Lamps", "zh": "灯"}})
+    after_an_edit = observed_in(city, Role.READ_RESTRICTED)
+    with city.address.connect(Role.OWNER) as connection:
+        drop_theme(connection, "lamps", reason="测试")
+        connection.commit()
+
+    assert (200, 400) == (taken.status_code, hidden.status_code)
+    assert [["lamps"], []] == seen
+    assert ["lamps"] == after_an_edit
+    assert [] == observed_in(city, Role.READ_RESTRICTED)
+
+
+def observed_in(city: City, role: Role) -> list[str]:
+    """The layers of which a reader role sees series."""
+    with city.address.connect(role) as connection:
+        return list(connection.execute(text("SELECT DISTINCT layer FROM series")).scalars())
