@@ -26,6 +26,7 @@ from geoservice.api import (
     raster_tiles,
     rasters,
     reports,
+    sensorthings,
     series,
     stream,
     styles,
@@ -153,6 +154,8 @@ def create_app(settings: Settings) -> FastAPI:
         raster_figures,
     ):
         app.include_router(module.router, dependencies=every_route)
+    # The options of a request are those of the set of entities that its path names.
+    app.include_router(sensorthings.router)
     # Its standard has parameters that nobody knows passed over, and errors reported in XML.
     app.include_router(wmts.router)
     app.include_router(webmap.router)

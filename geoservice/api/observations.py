@@ -24,7 +24,9 @@ from starlette.responses import Response
 
 from geoservice.api.answers import json_response
 from geoservice.api.parameters import CallerAccess, ServiceDatabase
+from geoservice.db import Database
 from geoservice.rates import Rates
+from geoservice.sensorthings.sent import member_of, series_of
 from layers.access import Access, Action
 from layers.errors import InvalidBody, InvalidParameter, UnsupportedMediaType
 from layers.extent import parse_instant
@@ -32,6 +34,7 @@ from layers.facilities import LAYER as FACILITIES
 from layers.intake import Intake, Refusal, kept_from, record_observations
 from layers.observations import AVAILABILITY, DEFAULT_TTL_S, Observation, Status
 from layers.roles import Role
+from layers.series_names import named_series
 
 router = APIRouter(tags=["Availability"])
 
@@ -123,7 +126,7 @@ _NAMES = frozenset(ObservationBody.model_fields)
 
 
 @dataclass
-class _Batch:
+class Batch:
     """What was sent: members by their place, as far as they could be read.
 
     Attributes:
@@ -172,31 +175,62 @@ async def observe(request: Request, database: ServiceDatabase, access: CallerAcc
     """
     access.require_credential(Action.OBSERVE)
     batch = _read(await request.body(), request.headers.get("content-type", _JSON))
-    rates: Rates = request.app.state.observation_rates
-    rates.take(access.credential, batch.count)
-    bodies = _validated(batch)
-    source = _source(bodies.values(), access)
-    access.require(Action.OBSERVE, source)
-    places = list(bodies)
-    intake = Intake(0, 0, 0)
-    if bodies:
-        received_at = datetime.now(UTC)
-        said = request.app.state.settings.observations
-        async with database.write(Role.INGEST) as connection:
-            intake = await record_observations(
-                connection,
-                [body.observation() for body in bodies.values()],
-                level=access.level,
-                source=source,
-                received_at=received_at,
-                earliest=kept_from(received_at, said.keep_months, said.keep_fine_rollups_months),
-            )
-    for one in intake.refused:
-        batch.refused[places[one.place]] = one._replace(place=places[one.place])
+    intake = await take_in(request, database, access, batch)
     return _answer(batch, intake)
 
 
-def _answer(batch: _Batch, intake: Intake) -> Response:
+async def take_in(request: Request, database: Database, access: Access, batch: Batch) -> Intake:
+    """Write what can be of a batch; what cannot is among its refused ones afterwards.
+
+    Raises:
+        RateExceeded: the caller has sent too much.
+        NotAllowed: the caller may not observe for the source.
+        InvalidBody: the batch has several sources.
+    """
+    rates: Rates = request.app.state.observation_rates
+    rates.take(access.credential, batch.count)
+    await _name_series(database, access, batch)
+    bodies = _validated(batch)
+    if not bodies and any(grant.action is Action.OBSERVE for grant in access.grants):
+        # Of which source they are is not known, and nothing of them is written.
+        return Intake(0, 0, 0)
+    source = _source(bodies.values(), access)
+    access.require(Action.OBSERVE, source)
+    places = list(bodies)
+    received_at = datetime.now(UTC)
+    said = request.app.state.settings.observations
+    async with database.write(Role.INGEST) as connection:
+        intake = await record_observations(
+            connection,
+            [body.observation() for body in bodies.values()],
+            level=access.level,
+            source=source,
+            received_at=received_at,
+            earliest=kept_from(received_at, said.keep_months, said.keep_fine_rollups_months),
+        )
+    for one in intake.refused:
+        batch.refused[places[one.place]] = one._replace(place=places[one.place])
+    return intake
+
+
+async def _name_series(database: Database, access: Access, batch: Batch) -> None:
+    """Members that name a datastream of SensorThings become members like the others."""
+    numbers = {place: series_of(member) for place, member in batch.members.items()}
+    named = {place: number for place, number in numbers.items() if number is not None}
+    if not named:
+        return
+    async with database.write(Role.INGEST) as connection:
+        series = await named_series(connection, set(named.values()), access.level)
+    for place, number in named.items():
+        made = member_of(batch.members[place], series.get(number))
+        if isinstance(made, str):
+            batch.refused[place] = Refusal(place, "", made)
+            del batch.members[place]
+        else:
+            batch.members[place] = made
+
+
+def _answer(batch: Batch, intake: Intake) -> Response:
     refused = [batch.refused[index] for index in sorted(batch.refused)]
     if len(refused) == batch.count:
         raise InvalidBody(refused[0].reason, _pointer(refused[0]))
@@ -230,7 +264,7 @@ def _source(bodies: Iterable[ObservationBody], access: Access) -> str:
     return scopes.pop() if len(scopes) == 1 else "default"
 
 
-def _read(body: bytes, content_type: str) -> _Batch:
+def _read(body: bytes, content_type: str) -> Batch:
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type == _CSV:
         batch = _of_csv(body)
@@ -246,18 +280,18 @@ def _read(body: bytes, content_type: str) -> _Batch:
     return batch
 
 
-def _of_json(body: bytes) -> _Batch:
+def _of_json(body: bytes) -> Batch:
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         message = f"is not JSON: {error.msg} at character {error.pos}"
         raise InvalidBody(message) from error
     members = content if isinstance(content, list) else [content]
-    return _Batch(len(members), dict(enumerate(members)))
+    return Batch(len(members), dict(enumerate(members)))
 
 
-def _of_lines(body: bytes) -> _Batch:
-    batch = _Batch()
+def _of_lines(body: bytes) -> Batch:
+    batch = Batch()
     for line in body.split(b"\n"):
         if not line.strip():
             continue
@@ -270,12 +304,12 @@ def _of_lines(body: bytes) -> _Batch:
     return batch
 
 
-def _of_csv(body: bytes) -> _Batch:
+def _of_csv(body: bytes) -> Batch:
     try:
         rows = csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
         head = [name.strip() for name in next(rows, [])]
         _check_head(head)
-        batch = _Batch(is_text=True)
+        batch = Batch(is_text=True)
         for cells in _not_blank(rows):
             if len(cells) == len(head):
                 given = zip(head, cells, strict=True)
@@ -304,7 +338,7 @@ def _check_head(head: Sequence[str]) -> None:
         raise InvalidBody(message if unknown else "the head has a name twice")
 
 
-def _validated(batch: _Batch) -> Mapping[int, ObservationBody]:
+def _validated(batch: Batch) -> Mapping[int, ObservationBody]:
     """The members that are whole, by their place; the others are among the refused afterwards."""
     strict = None if not batch.is_text else False
     places, members = list(batch.members), list(batch.members.values())
