@@ -6,7 +6,7 @@ rights are those of the moment of reading, whatever they were when an event was 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
@@ -82,12 +82,23 @@ async def read_events(
     for row in rows:
         if row[3] is not None and row[4] is not None:
             about.setdefault(row[3], set()).add(row[4])
+    subjects = await read_subjects(connection, level, about)
+    return [Event._make((*row, subjects.get(row[4]))) for row in rows]
+
+
+async def read_subjects(
+    connection: EventConnection, level: Clearance, about: Mapping[str, Collection[int]]
+) -> dict[int, Subject]:
+    """What is held of features, as far as the level may see it, by their ids.
+
+    Args:
+        about: The ids of the features, by the names of their layers.
+    """
     subjects: dict[int, Subject] = {}
     for name, ids in sorted(about.items()):
-        subjects |= await _subjects(
-            connection, level, get_layer(name) if is_known(name) else None, sorted(ids)
-        )
-    return [Event._make((*row, subjects.get(row[4]))) for row in rows]
+        layer = get_layer(name) if is_known(name) else None
+        subjects |= await _subjects(connection, level, layer, sorted(ids))
+    return subjects
 
 
 async def _subjects(

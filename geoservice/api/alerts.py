@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Path, Query
@@ -11,9 +12,11 @@ from starlette.responses import Response
 
 from geoservice.api.answers import json_response
 from geoservice.api.parameters import CallerAccess, ServiceDatabase
+from geoservice.db import Database
 from layers.access import Access, Action
 from layers.alerts import RuleKind
 from layers.errors import UnknownAlert
+from layers.event_reading import Subject, read_subjects
 from layers.events import Topic, append_event
 from layers.observations import AVAILABILITY
 from layers.registry import get_layer
@@ -149,13 +152,41 @@ async def list_alerts(
     }
     statement = (
         f"SELECT {', '.join(_ALERT)} FROM alerts WHERE {conditions[state]} "  # noqa: S608  # ours
-        "AND (CAST(:before AS bigint) IS NULL OR alert_id < :before) "
-        "ORDER BY alert_id DESC LIMIT :page"
+        "AND (%(before)s::bigint IS NULL OR alert_id < %(before)s) "
+        "ORDER BY alert_id DESC LIMIT %(page)s"
     )
-    async with database.read(access) as connection:
-        found = await connection.execute(text(statement), {"before": before, "page": _PAGE})
-        documents = [_described(dict(zip(_ALERT, row, strict=True))) for row in found]
-    return json_response({"alerts": documents}, headers=_PRIVATE)
+    async with database.readers(access).connection() as connection:
+        found = await connection.execute(statement, {"before": before, "page": _PAGE})
+        documents = [
+            _described(dict(zip(_ALERT, row, strict=True))) for row in await found.fetchall()
+        ]
+        about: dict[str, set[int]] = {}
+        for one in documents:
+            about.setdefault(one["layer"], set()).add(one["feature_id"])
+        subjects = await read_subjects(connection, access.level, about)
+    titles = await _titles_of(database, {one["rule_id"] for one in documents})
+    told = [
+        one | titles[one["rule_id"]] | _placed(subjects.get(one["feature_id"])) for one in documents
+    ]
+    return json_response({"alerts": told}, headers=_PRIVATE)
+
+
+async def _titles_of(database: Database, rule_ids: Collection[int]) -> dict[int, dict[str, Any]]:
+    """The titles of the rules that raised alerts which the caller may see."""
+    columns = ("rule_id", "title_zh", "title_en", "property")
+    wanted = select(*(alert_rules.c[name] for name in columns))
+    async with database.write(Role.DESK) as connection:
+        rows = (await connection.execute(wanted.where(alert_rules.c.rule_id.in_(rule_ids)))).all()
+    return {row.rule_id: dict(zip(columns, row, strict=True)) for row in rows}
+
+
+def _placed(subject: Subject | None) -> dict[str, Any]:
+    """Where an alert is, and how what it is about is called, as it is held now."""
+    if subject is None:
+        return {"geometry": None, "name": None, "code": None}
+    coordinates = [round(subject.lon, 9), round(subject.lat, 9)]
+    named = {name: subject.attributes.get(name) for name in ("name", "code")}
+    return {"geometry": {"type": "Point", "coordinates": coordinates}, **named}
 
 
 @router.post("/alerts/{alert_id}/acknowledge", summary="Say that an alert is seen to")

@@ -57,5 +57,5 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def key(site: Site) -> str:
-    """A government key."""
-    return site.make_key(Clearance.GOVERNMENT)
+    """A government key of somebody who sees to alerts."""
+    return site.make_key(Clearance.GOVERNMENT, Grant(Action.MODERATE, "alerts"))

@@ -304,6 +304,47 @@ def test_a_court_for_tonight_within_a_walk_is_found(
     page.get_by_role("tab", name="图层").click()
 
 
+def test_an_alert_comes_to_the_map_and_is_seen_to(visit: Visit, site: Site) -> None:
+    with site.city.address.connect(Role.OWNER) as connection:
+        node = connection.execute(
+            text(
+                "SELECT natural_key FROM city.pipeline_nodes WHERE clearance <= 2 "
+                "ORDER BY geom_3857 <-> ST_Transform(ST_SetSRID("
+                "ST_MakePoint(114.0578, 22.5437), 4490), 3857) LIMIT 1"
+            )
+        ).scalar_one()
+    grants = (Grant(Action.ADMINISTER, "alerts"), Grant(Action.OBSERVE, "levels"))
+    headers = {"Authorization": f"Bearer {site.make_key(Clearance.GOVERNMENT, *grants)}"}
+    rule: dict[str, Any] = {
+        "title_zh": "水位过高",
+        "title_en": "High water",
+        "layer": "pipeline_nodes",
+    }
+    rule |= {"property": "water_level", "kind": "above", "threshold": 2}
+    figure: dict[str, Any] = {"layer": "pipeline_nodes", "feature": node, "value": 3.2}
+    figure |= {"property": "water_level", "unit": "m"}
+    figure |= {"observed_at": datetime.now(UTC).isoformat()}
+    page = visit.page
+    page.get_by_role("tab", name="告警").click()
+    expect(page.locator("#tab-alerts")).to_contain_text("当前没有告警")
+
+    for path, body in (("/alert-rules", rule), ("/observations", figure)):
+        httpx2.post(f"{site.url}{path}", json=body, headers=headers).raise_for_status()
+
+    expect(page.locator(".alert-marker")).to_have_count(1, timeout=10_000)
+    expect(page.locator(".alert-item")).to_contain_text("水位过高")
+    expect(page.locator(".alert-item")).to_contain_text("值 3.2")
+    page.locator(".alert-item button.plain").click()
+    expect(page.locator(".alert-marker")).to_be_in_viewport()
+    if picture := os.environ.get("GEOSERVICE_SCREENSHOT"):
+        page.wait_for_timeout(3_000)
+        page.screenshot(path=Path(picture).with_name("alert.png"))
+    page.get_by_role("button", name="确认").click()
+    expect(page.locator(".alert-item")).to_contain_text("已确认")
+    expect(page.locator(".alert-marker")).to_have_attribute("data-state", "acknowledged")
+    page.get_by_role("tab", name="图层").click()
+
+
 def test_the_picture_of_the_readme(visit: Visit) -> None:
     """An officer looks at a facility under which pipes run."""
     visit.jump(16.6)

@@ -85,14 +85,22 @@ export function isAbort(error: unknown): boolean {
   return (error as { name?: unknown } | null)?.name === 'AbortError';
 }
 
+const JSON_BODY = { 'Content-Type': 'application/json' };
+
 interface RequestOptions {
   key?: string | null;
   signal?: AbortSignal;
 }
 
-/** Sends a request without a body that changes something, and reads what became of it. */
-export async function sendJson<T>(method: 'POST' | 'DELETE', path: string): Promise<T> {
-  const response = await request(path, { method, headers: authorization() });
+/** Sends a request that changes something, and reads what became of it. */
+export async function sendJson<T>(
+  method: 'POST' | 'DELETE',
+  path: string,
+  body?: unknown,
+): Promise<T> {
+  const headers = { ...authorization(), ...(body !== undefined && JSON_BODY) };
+  const content = body === undefined ? {} : { body: JSON.stringify(body) };
+  const response = await request(path, { method, headers, ...content });
   if (!response.ok) throw new ServiceError(response.status, await detailOf(response));
   return (await response.json()) as T;
 }

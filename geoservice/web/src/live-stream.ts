@@ -1,4 +1,4 @@
-/** Changes of live figures as they happen, within a window of the map. */
+/** What happens, as it happens: changes of live figures within a window of the map, alerts. */
 
 import { authorization, serviceUrl } from './api.ts';
 import { readEvents } from './event-stream.ts';
@@ -19,45 +19,46 @@ export interface LiveChange {
   observed_at: string;
 }
 
-/** Listens to one window at a time; comes back by itself and is told what it missed. */
-export class LiveStream {
-  readonly #tell: (change: LiveChange) => void;
+/** Listens to one thing at a time; comes back by itself and is told what it missed. */
+export class LiveStream<Change extends { event_no: number }> {
+  readonly #tell: (change: Change) => void;
   #listening = new AbortController();
-  #window = '';
+  #followed = '';
   #last = 0;
 
-  constructor(tell: (change: LiveChange) => void) {
+  constructor(tell: (change: Change) => void) {
     this.#tell = tell;
   }
 
   /**
-   * Listens to what happens in a box (west,south,east,north); the one before is left.
+   * Listens to what a query of the stream asks for, such as a bbox; the one before is left.
    *
    * Returns: Once it listens, so that what is asked for afterwards misses nothing; or after a
    * moment, if it cannot.
    */
-  follow(box: string): Promise<void> {
-    if (box === this.#window) return Promise.resolve();
+  follow(asked: Record<string, string>): Promise<void> {
+    const query = new URLSearchParams(asked).toString();
+    if (query === this.#followed) return Promise.resolve();
     this.stop();
-    this.#window = box;
+    this.#followed = query;
     this.#listening = new AbortController();
     const { signal } = this.#listening;
     return new Promise((listens) => {
       window.setTimeout(listens, PATIENCE_MS);
-      void this.#listen(box, signal, listens);
+      void this.#listen(query, signal, listens);
     });
   }
 
   stop(): void {
-    this.#window = '';
+    this.#followed = '';
     this.#last = 0;
     this.#listening.abort();
   }
 
-  async #listen(bbox: string, signal: AbortSignal, listens: () => void): Promise<void> {
+  async #listen(asked: string, signal: AbortSignal, listens: () => void): Promise<void> {
     while (!signal.aborted) {
       try {
-        await this.#read(bbox, signal, listens);
+        await this.#read(asked, signal, listens);
       } catch {
         // Whatever it was, figures are asked for again every half minute all the same.
       }
@@ -65,15 +66,15 @@ export class LiveStream {
     }
   }
 
-  async #read(bbox: string, signal: AbortSignal, listens: () => void): Promise<void> {
-    const query = new URLSearchParams({ bbox });
+  async #read(asked: string, signal: AbortSignal, listens: () => void): Promise<void> {
+    const query = new URLSearchParams(asked);
     if (this.#last > 0) query.set('last_event_id', String(this.#last));
     const headers = { Accept: 'text/event-stream', ...authorization() };
     const path = serviceUrl(`/availability/stream?${query}`);
     const response = await fetch(path, { headers, signal });
     if (!response.ok || !response.body) return;
     for await (const { data } of readEvents(response.body)) {
-      const said = JSON.parse(data) as LiveChange | { after: number };
+      const said = JSON.parse(data) as Change | { after: number };
       if ('after' in said) {
         this.#last = Math.max(this.#last, said.after);
         listens();

@@ -68,7 +68,7 @@ export class LiveAvailability {
   readonly #listeners = new Set<() => void>();
   #readings = new Map<number, Reading>();
   #summary: LiveSummary = summaryOf('off', []);
-  readonly #stream = new LiveStream((change) => this.#take(change));
+  readonly #stream = new LiveStream<LiveChange>((change) => this.#take(change));
   #request = new AbortController();
   #timer = 0;
   #failures = 0;
@@ -142,7 +142,7 @@ export class LiveAvailability {
     this.#request = new AbortController();
     if (this.#readings.size === 0) this.#tell({ ...this.#summary, phase: 'loading' });
     try {
-      await this.#stream.follow(this.#box());
+      await this.#stream.follow({ bbox: this.#box() });
       await this.#ask(this.#request.signal);
     } catch (error) {
       if (isAbort(error) || leaveOnRefusal(error)) return;

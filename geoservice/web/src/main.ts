@@ -8,6 +8,7 @@ import './styles/loads.css';
 import './styles/map.css';
 import './styles/looks.css';
 import type { Map as CityMap } from 'maplibre-gl';
+import { Alerts } from './alerts.ts';
 import { Appearance } from './appearance.ts';
 import { fetchStyle, reasonOf, statusOf } from './api.ts';
 import { type Catalogue, LIVE_LAYER, readCatalogue } from './catalogue.ts';
@@ -97,11 +98,13 @@ function openMap(
   const layers = element('div', { class: 'tab-body layer-list' });
   const nearest = element('div', { class: 'tab-body' });
   const loads = element('div', { class: 'tab-body' });
+  const alerts = element('div', { class: 'tab-body' });
   const panel = new Panel(byId('panel'), [
     { name: 'layers', icon: 'layers', body: layers },
     ...(catalogue.byName.has(LIVE_LAYER)
       ? [{ name: 'nearest', icon: 'pin', body: nearest } as const]
       : []),
+    ...(currentKey() !== null ? [{ name: 'alerts', icon: 'bell', body: alerts } as const] : []),
     ...(loadable ? [{ name: 'loads', icon: 'upload', body: loads } as const] : []),
   ]);
   const details = new Details(byId('details'), {
@@ -125,6 +128,7 @@ function openMap(
   });
   createLayerList(layers, { map, catalogue, visibility, live, appearance });
   new Nearest(nearest, { map, catalogue, clicks, open });
+  if (currentKey() !== null) new Alerts(alerts, map);
   if (loadable) new Loads(loads, { map, catalogue, visibility, list: loadable });
 }
 

@@ -299,6 +299,13 @@ export const MESSAGES = {
   searchFailed: { zh: '查找失败：{reason}', en: 'The search failed: {reason}' },
   clearResults: { zh: '清除结果', en: 'Clear results' },
   resultMarker: { zh: '第 {rank} 近：{name}', en: 'Number {rank}: {name}' },
+  alerts: { zh: '告警', en: 'Alerts' },
+  noAlerts: { zh: '当前没有告警。', en: 'There are no alerts.' },
+  alertsFailed: { zh: '告警无法载入：{reason}', en: 'Alerts cannot be loaded: {reason}' },
+  acknowledge: { zh: '确认', en: 'Acknowledge' },
+  acknowledged: { zh: '已确认', en: 'Acknowledged' },
+  alertRaised: { zh: '{since}起，值 {value}', en: 'Since {since}, value {value}' },
+  alertMarker: { zh: '告警：{title}', en: 'Alert: {title}' },
   unnamed: { zh: '未命名', en: 'Unnamed' },
 } as const satisfies Record<string, Title>;
 
