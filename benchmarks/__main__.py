@@ -25,6 +25,7 @@ import subject_raster
 import subject_search
 import subject_streams
 import subject_tiles
+import subject_travel
 from benchmark_city import BenchmarkCity, benchmark_city, default_folder
 from machine_facts import machine_facts, server_facts
 
@@ -41,6 +42,7 @@ class Subject(StrEnum):
     HISTORY = "history"
     NEAREST = "nearest"
     SEARCH = "search"
+    TRAVEL = "travel"
     OVERVIEWS = "overviews"
     RASTER = "raster"
     INTAKE = "intake"
@@ -56,6 +58,7 @@ _RUN = {
     Subject.HISTORY: subject_history.run,
     Subject.NEAREST: subject_nearest.run,
     Subject.SEARCH: subject_search.run,
+    Subject.TRAVEL: subject_travel.run,
     Subject.OVERVIEWS: subject_overviews.run,
     Subject.RASTER: subject_raster.run,
     Subject.INTAKE: subject_intake.run,
