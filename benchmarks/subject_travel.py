@@ -123,7 +123,7 @@ def _write_roads(file: Path) -> None:
         if base in _NO_ROADS:
             continue
         kind = base if base in _CLASSES else "service"
-        oneway = '"oneway"=>"yes"' in str(said["other_tags"])
+        oneway = '"oneway"=>"yes"' in str(said.get("other_tags"))
         one["properties"] = {"code": said["osm_id"], "road_class": kind, "oneway": oneway}
         features.append(one)
     document = {"type": "FeatureCollection", "features": features}
