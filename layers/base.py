@@ -297,6 +297,7 @@ class Layer:
         clearance: Reading level of the layer: below it the layer does not exist.
         row_clearance: How rows get their own level; None gives every row the layer's.
         knn_by: Attribute by which nearest-neighbour searches are limited (indexed together).
+        lookup_by: Attribute by which held features are looked up, besides by key (indexed).
         generalisation: How it is drawn where a tile cannot hold all of it.
         minzoom: First zoom at which tiles hold the layer; the style says from where it is drawn.
         maxzoom: Last zoom at which tiles are made; clients scale beyond it.
@@ -317,6 +318,7 @@ class Layer:
     valid_from: str | None = None
     end_nodes: EndNodes | None = None
     knn_by: str | None = None
+    lookup_by: str | None = None
     generalisation: Generalisation = field(default_factory=Generalisation)
     minzoom: int = 0
     maxzoom: int = 17

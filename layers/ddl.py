@@ -99,6 +99,9 @@ def _held_indexes(layer: Layer, name: str) -> Iterator[str]:
     if layer.knn_by:
         columns = f"{layer.attribute[layer.knn_by].column}, geom_3857"
         yield f"CREATE INDEX {name}_nearest {on} USING gist ({columns}) WHERE {OPEN}"
+    if layer.lookup_by:
+        column = layer.attribute[layer.lookup_by].column
+        yield f"CREATE INDEX {name}_lookup {on} ({column}) WHERE {OPEN}"
 
 
 def _past_indexes(layer: Layer, name: str) -> Iterator[str]:

@@ -23,6 +23,7 @@ from layers.events import append_status_events
 from layers.facilities import LAYER as FACILITIES
 from layers.observations import Observation
 from layers.registry import get_layer, is_known
+from layers.resources import LAYER as RESOURCES
 from layers.rollups import mark_outdated
 from layers.tables import qualified
 
@@ -58,17 +59,24 @@ class Intake:
 
 
 class _Feature(NamedTuple):
-    """What is known of a feature; capacity and type of the resource are those of a facility."""
+    """What is known of a feature; capacity and type of the resource are those of a facility.
+
+    Attributes:
+        resources: Capacities of what is described by itself, by type.
+    """
 
     feature_id: int
     clearance: Clearance
     capacity: int | None
     resource_type: str | None
+    resources: Mapping[str, int]
 
     def capacity_of(self, one: Observation) -> int | None:
         """How many units there are of what was observed, as far as that is known."""
         if one.capacity is not None:
             return one.capacity
+        if one.resource_type in self.resources:
+            return self.resources[one.resource_type]
         return self.capacity if one.resource_type in ("", self.resource_type) else None
 
 
@@ -206,6 +214,7 @@ async def _find_features(
     keys: dict[str, set[str]] = {}
     for one in observations:
         keys.setdefault(one.layer, set()).add(one.feature)
+    resources = await _find_resources(connection, observations, level)
     found = {}
     for name, wanted in sorted(keys.items()):
         if not is_known(name) or (layer := get_layer(name)).clearance > level:
@@ -213,10 +222,33 @@ async def _find_features(
         rows = await connection.execute(
             text(_find_statement(layer)), {"keys": sorted(wanted), "level": level}
         )
-        for key, feature_id, clearance, *resource in rows:
+        for key, feature_id, clearance, capacity, resource_type in rows:
             highest = Clearance(max(clearance, layer.clearance))
-            found[name, key] = _Feature(feature_id, highest, *resource)
+            described = resources.get(key, {}) if layer is FACILITIES else {}
+            found[name, key] = _Feature(feature_id, highest, capacity, resource_type, described)
     return found
+
+
+async def _find_resources(
+    connection: AsyncConnection, observations: Sequence[Observation], level: Clearance
+) -> dict[str, dict[str, int]]:
+    """How much there is of what is observed by its type, by the codes of the facilities."""
+    codes = {
+        one.feature for one in observations if one.resource_type and one.layer == FACILITIES.name
+    }
+    found: dict[str, dict[str, int]] = {}
+    if codes:
+        rows = await connection.execute(text(_RESOURCES), {"codes": sorted(codes), "level": level})
+        for code, resource_type, capacity in rows:
+            found.setdefault(code, {})[resource_type] = capacity
+    return found
+
+
+# What has no capacity leaves the sum unknown.
+_RESOURCES = f"""
+SELECT facility, resource_type, CAST(sum(capacity) AS int) FROM {qualified(RESOURCES)}
+WHERE facility = ANY (CAST(:codes AS text[])) AND upper_inf(valid_during) AND clearance <= :level
+GROUP BY facility, resource_type HAVING count(*) = count(capacity)"""
 
 
 def _find_statement(layer: Layer) -> str:

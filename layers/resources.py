@@ -29,6 +29,7 @@ LAYER = Layer(
     geometry_type=GeometryType.POINT,
     natural_keys=(("code",), ("facility", "resource_type")),
     clearance=Clearance.PUBLIC,
+    lookup_by="facility",
     generalisation=Generalisation(cluster_by="resource_type"),
     attributes=(
         Attribute("code", AttributeType.TEXT, Title("Code", "编码"), aliases=("编码", "资源编号")),

@@ -34,6 +34,7 @@ from layers.overview_tables import (
 from layers.rasters import LAYER_NAME as RASTERS
 from layers.rasters import READABLE_COLUMNS
 from layers.registry import LAYERS
+from layers.resources import LAYER as RESOURCES
 from layers.roles import Role, reader_role, role_name
 from layers.system_tables import road_edges_name
 from layers.tables import (
@@ -389,6 +390,7 @@ def _writer_grants(database: str) -> list[str]:
         f"GRANT SELECT, UPDATE ON {SCHEMA}.event_numbers TO {ingest}",
         f"GRANT SELECT, INSERT, UPDATE ON {SCHEMA}.observation_rollups TO {ingest}",
         f"GRANT SELECT (capacity, resource_type) ON {qualified(FACILITIES)} TO {ingest}",
+        f"GRANT SELECT (facility, capacity, resource_type) ON {qualified(RESOURCES)} TO {ingest}",
         *(f"GRANT EXECUTE ON FUNCTION {SCHEMA}.{function} TO {ingest}" for function in _OBSERVING),
         *(f"GRANT EXECUTE ON FUNCTION {SCHEMA}.{function} TO {loader}" for function in _LOADING),
         f"GRANT SELECT ON {SCHEMA}.api_keys, {SCHEMA}.alembic_version TO {gate}",

@@ -96,6 +96,23 @@ def test_what_cannot_be_is_refused_by_itself(client: TestClient, observer: dict[
     assert body["refusals"][1]["reason"] == body["refusals"][2]["reason"]
 
 
+def test_more_of_a_resource_than_there_is_is_refused(
+    city: City, client: TestClient, observer: dict[str, str]
+) -> None:
+    tables = [
+        {"code": f"T{n}", "facility": "GAMES", "resource_type": "table", "capacity": 2}
+        | {"wkt": "POINT(114.06 22.54)"}
+        for n in range(2)
+    ]
+    city.publish("facilities", [facility("GAMES", 114.06, 22.54)])
+    city.publish("resources", tables)
+    rows = [figure("GAMES", free, resource_type="table", age_s=free) for free in (4, 5)]
+
+    body = client.post("/observations", json=rows, headers=observer).json()
+
+    assert ["/1/available"] == [one["pointer"] for one in body["refusals"]]
+
+
 def test_lines_and_tables_are_taken_as_well(
     client: TestClient, observer: dict[str, str], held: Callable[[str], list[Any]]
 ) -> None:

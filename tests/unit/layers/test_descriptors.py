@@ -42,6 +42,7 @@ def test_names_are_plain_and_free(layer: Layer) -> None:
 def test_what_a_descriptor_refers_to_exists(layer: Layer) -> None:
     named: set[str | None] = {name for key in layer.natural_keys for name in key}
     named |= {layer.style.color_by, layer.style.label, layer.valid_from, layer.knn_by}
+    named.add(layer.lookup_by)
     named |= {layer.row_clearance.attribute} if layer.row_clearance else set()
     named |= {a.derived.attribute for a in layer.attributes if a.derived}
 
