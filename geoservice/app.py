@@ -21,6 +21,7 @@ from geoservice.api import (
     loads,
     observations,
     ogc_tiles,
+    pipe_network,
     queryables,
     raster_figures,
     raster_tiles,
@@ -44,6 +45,7 @@ from geoservice.expectations import Expectations
 from geoservice.hours import CityHours
 from geoservice.middleware import BodyLimit, HeadAnswers, RequestContext
 from geoservice.openapi import describe_problems
+from geoservice.pipe_networks import PipeNetworks
 from geoservice.problems import install_problem_handlers
 from geoservice.protocol import READY_ANSWERS, ReadyAnswers
 from geoservice.push.documents import chunk_maker
@@ -100,6 +102,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.rasters = _raster_service(database, keeper, settings)
         sources = {"tiles": app.state.tiles, "rasters": app.state.rasters}
         app.state.hits = TileHits(gate, sources)
+        app.state.pipe_networks = PipeNetworks(database)
         upkeep = Upkeep(database, settings, app.state.hours)
         form = chunk_maker(app.state.hours)
         hub = EventHub(database, form, settings.push.max_streams)
@@ -145,6 +148,7 @@ def create_app(settings: Settings) -> FastAPI:
         reports,
         alerts,
         feeds,
+        pipe_network,
         uploads,
         loads,
         health,
