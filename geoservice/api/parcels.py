@@ -59,7 +59,11 @@ async def explain_code(
     )
 
 
-@router.get("/parcels/at", summary="Parcels at a place")
+@router.get(
+    "/parcels/at",
+    summary="Parcels at a place",
+    responses={200: {"content": {GEOJSON: {}}}},
+)
 async def parcels_at(  # one for each parameter
     database: ServiceDatabase,
     settings: ServiceSettings,

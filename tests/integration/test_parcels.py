@@ -60,10 +60,11 @@ def test_a_boundary_belongs_to_both_its_parcels(client: TestClient) -> None:
     assert 2 == len(found)
 
 
-def test_there_was_no_parcel_before_the_first(client: TestClient) -> None:
-    found = client.get(f"/parcels/at?{PLACE}&datetime=1900-01-01T00:00:00Z").json()["features"]
+@pytest.mark.parametrize("time", ["datetime", "as_recorded"])
+def test_there_was_no_parcel_before_the_first(client: TestClient, time: str) -> None:
+    response = client.get(f"/parcels/at?{PLACE}&{time}=1900-01-01T00:00:00Z")
 
-    assert [] == found
+    assert (200, []) == (response.status_code, response.json()["features"])
 
 
 def test_holders_of_a_parcel_at_a_place_are_not_for_the_public(client: TestClient) -> None:
