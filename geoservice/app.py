@@ -21,6 +21,7 @@ from geoservice.api import (
     loads,
     observations,
     ogc_tiles,
+    parcels,
     pipe_network,
     queryables,
     raster_figures,
@@ -156,6 +157,7 @@ def create_app(settings: Settings) -> FastAPI:
         rasters,
         raster_tiles,
         raster_figures,
+        parcels,
     ):
         app.include_router(module.router, dependencies=every_route)
     # The options of a request are those of the set of entities that its path names.
