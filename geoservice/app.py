@@ -32,6 +32,7 @@ from geoservice.api import (
     styles,
     subscriptions,
     tiles,
+    underground,
     uploads,
     webmap,
     wmts,
@@ -152,6 +153,7 @@ def create_app(settings: Settings) -> FastAPI:
         rasters,
         raster_tiles,
         raster_figures,
+        underground,
     ):
         app.include_router(module.router, dependencies=every_route)
     # The options of a request are those of the set of entities that its path names.
