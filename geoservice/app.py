@@ -34,6 +34,7 @@ from geoservice.api import (
     styles,
     subscriptions,
     tiles,
+    underground,
     uploads,
     webmap,
     wmts,
@@ -158,6 +159,7 @@ def create_app(settings: Settings) -> FastAPI:
         raster_tiles,
         raster_figures,
         parcels,
+        underground,
     ):
         app.include_router(module.router, dependencies=every_route)
     # The options of a request are those of the set of entities that its path names.
