@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from layers.alerts import RuleKind
 from layers.events import Topic
-from layers.observations import Status
+from layers.observations import Freshness, Status
 
 _Degrees = Annotated[float, Field(ge=-180, le=180)]
 
@@ -44,12 +44,17 @@ class _Figure(_Event):
     source: str = Field(description="Who observes")
     observed_at: datetime = Field(description="When the figure was true")
     ttl_s: int = Field(ge=1, description="Fresh for so many seconds, expired after three times it")
+    freshness: str | None = Field(
+        None,
+        description="When it occurred; of what has expired neither number is told",
+        json_schema_extra={"enum": [*Freshness.__members__, None]},
+    )
     unit: str | None = Field(None, description="Unit of the value (UCUM)")
     value: float | None = Field(None, description="The number, of another property")
 
 
 class AvailabilityEvent(_Figure):
-    """What is free has changed."""
+    """What is free has changed, or is not known any more: the figure has expired."""
 
     topic: Literal[Topic.AVAILABILITY]
     available: int | None = Field(description="Free units; null if that is not known")
@@ -63,7 +68,7 @@ class AvailabilityEvent(_Figure):
 
 
 class MeasurementEvent(_Figure):
-    """A measured value, such as a pressure, has changed."""
+    """A measured value, such as a pressure, has changed, or has expired."""
 
     topic: Literal[Topic.MEASUREMENT]
     capacity: int | None = None
