@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from geoservice import __version__
 from geoservice.api import (
     alerts,
+    asyncapi,
     availability,
     collections,
     features,
@@ -154,6 +155,7 @@ def create_app(settings: Settings) -> FastAPI:
         uploads,
         loads,
         health,
+        asyncapi,
         series,
         rasters,
         raster_tiles,
