@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from geoservice import __version__
 from geoservice.api import (
     alerts,
+    asyncapi,
     availability,
     collections,
     features,
@@ -21,6 +22,7 @@ from geoservice.api import (
     loads,
     observations,
     ogc_tiles,
+    parcels,
     pipe_network,
     queryables,
     raster_figures,
@@ -34,6 +36,7 @@ from geoservice.api import (
     styles,
     subscriptions,
     tiles,
+    underground,
     uploads,
     webmap,
     wmts,
@@ -155,10 +158,13 @@ def create_app(settings: Settings) -> FastAPI:
         uploads,
         loads,
         health,
+        asyncapi,
         series,
         rasters,
         raster_tiles,
         raster_figures,
+        parcels,
+        underground,
     ):
         app.include_router(module.router, dependencies=every_route)
     # The options of a request are those of the set of entities that its path names.
