@@ -21,6 +21,8 @@ from geoservice.api import (
     loads,
     observations,
     ogc_tiles,
+    parcels,
+    pipe_network,
     queryables,
     raster_figures,
     raster_tiles,
@@ -45,6 +47,7 @@ from geoservice.expectations import Expectations
 from geoservice.hours import CityHours
 from geoservice.middleware import BodyLimit, HeadAnswers, RequestContext
 from geoservice.openapi import describe_problems
+from geoservice.pipe_networks import PipeNetworks
 from geoservice.problems import install_problem_handlers
 from geoservice.protocol import READY_ANSWERS, ReadyAnswers
 from geoservice.push.documents import chunk_maker
@@ -101,6 +104,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.rasters = _raster_service(database, keeper, settings)
         sources = {"tiles": app.state.tiles, "rasters": app.state.rasters}
         app.state.hits = TileHits(gate, sources)
+        app.state.pipe_networks = PipeNetworks(database)
         upkeep = Upkeep(database, settings, app.state.hours)
         form = chunk_maker(app.state.hours)
         hub = EventHub(database, form, settings.push.max_streams)
@@ -146,6 +150,7 @@ def create_app(settings: Settings) -> FastAPI:
         reports,
         alerts,
         feeds,
+        pipe_network,
         uploads,
         loads,
         health,
@@ -154,6 +159,7 @@ def create_app(settings: Settings) -> FastAPI:
         raster_tiles,
         raster_figures,
         underground,
+        parcels,
     ):
         app.include_router(module.router, dependencies=every_route)
     # The options of a request are those of the set of entities that its path names.

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from layers.base import Layer
+from layers.cadastre.parcel_codes import PARCEL_PATTERN
 from layers.city import BoolArray, FloatArray
 from loaders.findings import Findings
 from loaders.rules import Thresholds
@@ -32,9 +33,6 @@ where the file has a column for them."""
 
 _OVERHEAD = ("JK", "SJ", "DM")
 """Burials (CJJ 61-2017 C.0.2) that may lie above ground: overhead, on a rack, on ground."""
-
-_PARCEL = r"\d{12}[GJZ][ABSXCDEFHGWYLN]\d{5}"
-"""GB/T 37346: county, cadastral zone and sub-zone, owner and use, and a number, not 00000."""
 
 _ELEMENT = r"^5\d{7}$"
 _ELEMENT_CLASSES = {
@@ -120,8 +118,8 @@ def _check_nodes(values: Values, _: Thresholds, findings: Findings) -> None:
 def _check_parcels(values: Values, _: Thresholds, findings: Findings) -> None:
     codes, units = values["code"], values["unit_code"]
     is_numbered = pc.not_equal(pc.utf8_slice_codeunits(codes, 14, 19), "00000")
-    is_parcel = pc.and_(pc.match_substring_regex(codes, f"^{_PARCEL}$"), is_numbered)
-    is_unit = pc.match_substring_regex(units, rf"^{_PARCEL}[FLQW]\d{{8}}$")
+    is_parcel = pc.and_(pc.match_substring_regex(codes, f"^{PARCEL_PATTERN}$"), is_numbered)
+    is_unit = pc.match_substring_regex(units, rf"^{PARCEL_PATTERN}[FLQW]\d{{8}}$")
     rules = (
         ("parcel_code_structure", pc.invert(is_parcel), codes),
         ("parcel_code_right", pc.and_(is_parcel, _is_of_others(codes)), codes),

@@ -1,0 +1,1 @@
+"""The cadastre: what parcels mean beyond their shapes."""
