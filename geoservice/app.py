@@ -30,6 +30,7 @@ from geoservice.api import (
     rasters,
     reports,
     sensorthings,
+    separation,
     series,
     stream,
     styles,
@@ -89,6 +90,7 @@ def _prepare(app: FastAPI, settings: Settings) -> None:
     app.state.report_salt = secrets.token_bytes(32)
     app.state.hours = CityHours(settings.city.time_zone, settings.city.country)
     app.state.expectations = Expectations(app.state.hours)
+    app.state.separations = settings.city.separations()
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -152,6 +154,7 @@ def create_app(settings: Settings) -> FastAPI:
         alerts,
         feeds,
         pipe_network,
+        separation,
         uploads,
         loads,
         health,
