@@ -3,44 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 import numpy as np
 import shapely
-from fastapi import APIRouter, Body, Depends, Query
+from fastapi import APIRouter, Body, Query
 from shapely.geometry import LineString
-from sqlalchemy import Select
 from starlette.responses import Response
 
-from geoservice.api.answers import cache_control, json_response
-from geoservice.api.parameters import (
-    CallerAccess,
-    RequestedAsRecorded,
-    RequestedInstant,
-    ServiceDatabase,
-    ServiceSettings,
-    refuse_unsettled_belief,
+from geoservice.api.underground_asks import (
+    FORMS,
+    Form,
+    Json,
+    RequestedForm,
+    RequestedUnderground,
+    Underground,
+    ground_document,
+    time_remark,
 )
-from geoservice.api.raster_parameters import Rasters
-from geoservice.db import Database
-from geoservice.drawings.dxf import scene_dxf
-from geoservice.drawings.picture import scene_png, scene_svg
-from geoservice.drawings.scene import Scene
+from geoservice.drawings.profile import profile_remarks, profile_scene
 from geoservice.drawings.section import remarks_of, section_scene
-from geoservice.raster_service import RasterService, time_asked
 from geoservice.settings import CitySettings
 from geoservice.terrain import ground_along
-from layers.access import Access
 from layers.city import CityFrame
-from layers.errors import InvalidBody, InvalidParameter, RequestError
+from layers.errors import FeatureNotFound, InvalidBody, InvalidParameter, RequestError
 from layers.extent import BBox
 from layers.features import COORDINATE_DECIMALS
+from layers.pipeline_nodes import LAYER as NODES
 from layers.pipelines import LAYER as PIPELINES
-from layers.registry import get_layer
 from layers.underground.ground import Ground
 from layers.underground.lines import (
     DrawnLine,
@@ -49,9 +41,24 @@ from layers.underground.lines import (
     parse_positions,
     positions_of,
 )
-from layers.underground.pipes import hidden_categories, pipes_along, pipes_of
+from layers.underground.pipes import (
+    Heights,
+    hidden_categories,
+    pipes_along,
+    pipes_numbered,
+    pipes_of,
+)
+from layers.underground.profile import (
+    Node,
+    Profile,
+    Station,
+    chained,
+    node_names,
+    nodes_named,
+    nodes_of,
+    profile_of,
+)
 from layers.underground.section import Cut, cuts_of
-from tiles.query import TileTime
 
 router = APIRouter(tags=["Underground"])
 
@@ -60,81 +67,14 @@ _TOO_MANY = f"meets more than {MAX_CUTS} pipes: draw a shorter one"
 _MAX_NEAR = 2 * MAX_CUTS
 """Pipes that lie beside the line without being cut are read too."""
 
+MAX_SEGMENTS = 200
+MAX_STATIONS = 5_000
+_DECIMALS = 4
+_PATH = re.compile(r"[1-9]\d{0,15}(,[1-9]\d{0,15})*", re.ASCII)
 _TOLD = ("code", "kind", "category", "diameter_mm", "section", "material", "owner", "z_source")
 
-Json = dict[str, Any]
-Form = Literal["json", "svg", "png", "dxf"]
-_DRAWN: dict[str, tuple[Callable[[Scene], bytes], str]] = {
-    "svg": (scene_svg, "image/svg+xml"),
-    "png": (scene_png, "image/png"),
-    "dxf": (scene_dxf, "image/vnd.dxf"),
-}
-_FORMS: dict[int | str, Json] = {200: {"content": {kind: {} for _, kind in _DRAWN.values()}}}
-RequestedForm = Annotated[Form, Query(description="JSON, a picture, or a drawing for CAD")]
 
-
-@dataclass(frozen=True)
-class Underground:
-    """What an answer about the ground needs, for one caller and one time."""
-
-    database: Database
-    rasters: RasterService
-    access: Access
-    city: CitySettings
-    time: TileTime
-
-    async def read(self, statement: Select[Any]) -> Sequence[Mapping[Any, Any]]:
-        """Rows at the caller's level.
-
-        Raises:
-            NotYetSettled: what was believed at that instant may still change.
-        """
-        recorded = self.time.as_recorded
-        await refuse_unsettled_belief(self.database, self.access, [PIPELINES], recorded)
-        async with self.database.read(self.access) as connection:
-            return list((await connection.execute(statement)).mappings())
-
-    def document(self) -> Json:
-        """What every answer says: of which time it is, and what the caller cannot see."""
-        recorded = self.time.as_recorded
-        return {
-            "datetime": self.time.at.astimezone(UTC),
-            "as_recorded": recorded and recorded.astimezone(UTC),
-            "plane_crs": f"EPSG:{self.city.plane_srid}",
-            "categories_not_shown": hidden_categories(self.access.level),
-        }
-
-    async def answer(self, form: Form, document: Json, draw: Callable[[], Scene]) -> Response:
-        """The document, or what ``draw`` makes, in the form asked for."""
-        headers = {"Cache-Control": cache_control(self.access), "Vary": "Authorization"}
-        if form == "json":
-            return json_response(document, headers=headers)
-        write, media_type = _DRAWN[form]
-        content = await asyncio.to_thread(lambda: write(draw()))
-        return Response(content, headers=headers, media_type=media_type)
-
-
-async def get_underground(
-    database: ServiceDatabase,
-    rasters: Rasters,
-    access: CallerAccess,
-    settings: ServiceSettings,
-    at: RequestedInstant,
-    as_recorded: RequestedAsRecorded,
-) -> Underground:
-    """The underground as the caller may see it, at the instants asked for.
-
-    Raises:
-        UnknownLayer: the caller may not know of pipes.
-    """
-    get_layer(PIPELINES.name, access.level)
-    return Underground(database, rasters, access, settings.city, time_asked(at, as_recorded))
-
-
-RequestedUnderground = Annotated[Underground, Depends(get_underground)]
-
-
-@router.get("/pipelines/section", summary="Pipes that a line cuts", responses=_FORMS)
+@router.get("/pipelines/section", summary="Pipes that a line cuts", responses=FORMS)
 async def section(
     asked: RequestedUnderground,
     line: Annotated[
@@ -152,7 +92,7 @@ async def section(
     return await _section(asked, drawn, f, too_many)
 
 
-@router.post("/pipelines/section", summary="Pipes that a line cuts", responses=_FORMS)
+@router.post("/pipelines/section", summary="Pipes that a line cuts", responses=FORMS)
 async def posted_section(
     asked: RequestedUnderground,
     body: Annotated[Json, Body(description="GeoJSON LineString, or a feature that is one")],
@@ -176,7 +116,7 @@ async def _section(
     time, level = asked.time, asked.access.level
     path = LineString(line.lon_lat)
     statement = pipes_along(level, path, time.at, time.as_recorded, _MAX_NEAR + 1)
-    rows = await asked.read(statement)
+    rows = await asked.read(PIPELINES, statement)
     if len(rows) > _MAX_NEAR:
         raise too_many
     ground = await ground_along(asked.rasters, asked.access, line.lon_lat, line.length_m, time)
@@ -185,7 +125,7 @@ async def _section(
         raise too_many
     document = {
         "line": shapely.geometry.mapping(path),
-        "length_m": line.length_m,
+        **_rounded(length_m=line.length_m),
         **asked.document(),
         **ground_document(ground),
         "cuts": _cut_documents(cuts, asked.city.plane_srid),
@@ -202,21 +142,6 @@ def _cuts(
     return cuts_of(line.plane, pipes_of(rows, plane_srid), ground)
 
 
-def time_remark(at: datetime, city: CitySettings) -> str:
-    """Of which instant a drawing is, by the city's clock, and in which plane system."""
-    local = at.astimezone(ZoneInfo(city.time_zone))
-    return f"数据时刻 as of {local:%Y-%m-%d %H:%M} {city.time_zone} · EPSG:{city.plane_srid}"
-
-
-def ground_document(ground: Ground) -> Json:
-    """The terrain model and its samples; of none, null and no samples."""
-    samples = [
-        {"distance_m": distance, "elevation_m": elevation}
-        for distance, elevation in zip(ground.distances_m, ground.elevations_m, strict=True)
-    ]
-    return {"terrain": ground.raster, "ground": samples}
-
-
 def _cut_documents(cuts: Sequence[Cut], plane_srid: int) -> list[Json]:
     if not cuts:
         return []
@@ -226,23 +151,131 @@ def _cut_documents(cuts: Sequence[Cut], plane_srid: int) -> list[Json]:
 
 
 def _cut_document(cut: Cut, lon: float, lat: float) -> Json:
-    crossing, heights = cut.crossing, cut.heights
+    crossing = cut.crossing
     return {
         "feature_id": cut.pipe.feature_id,
         **{name: cut.pipe.attributes.get(name) for name in _TOLD},
-        "distance_m": crossing.distance_m,
-        "end_distance_m": crossing.end_distance_m,
         "lon": lon,
         "lat": lat,
-        "x_m": crossing.x_m,
-        "y_m": crossing.y_m,
-        "angle_deg": crossing.angle_deg,
-        "elevation_m": heights.elevation_m,
-        "elevation_of": heights.elevation_of,
-        "crown_elevation_m": heights.crown_m,
-        "invert_elevation_m": heights.invert_m,
-        "ground_elevation_m": cut.ground_m,
-        "cover_m": cut.cover_m,
+        **_rounded(
+            distance_m=crossing.distance_m,
+            end_distance_m=crossing.end_distance_m,
+            x_m=crossing.x_m,
+            y_m=crossing.y_m,
+            angle_deg=crossing.angle_deg,
+            ground_elevation_m=cut.ground_m,
+            cover_m=cut.cover_m,
+        ),
         "cover_from": cut.cover_from,
+        **_height_members(cut.heights),
         "unknown": cut.unknown,
+    }
+
+
+def _height_members(heights: Heights) -> Json:
+    return {
+        "elevation_of": heights.elevation_of,
+        **_rounded(
+            elevation_m=heights.elevation_m,
+            crown_elevation_m=heights.crown_m,
+            invert_elevation_m=heights.invert_m,
+        ),
+    }
+
+
+def _rounded(**values: float | None) -> Json:
+    """Numbers to a tenth of a millimetre, which is finer than any survey."""
+    return {
+        name: None if value is None else round(value, _DECIMALS) for name, value in values.items()
+    }
+
+
+@router.get("/pipelines/profile", summary="A path through pipes", responses=FORMS)
+async def profile(
+    asked: RequestedUnderground,
+    path: Annotated[
+        str,
+        Query(max_length=4_000, description="Feature ids of segments, in their order: 12,13,19"),
+    ],
+    f: RequestedForm = "json",
+) -> Response:
+    """Ground, crown, invert, slope and cover along segments that join, with their nodes."""
+    numbers = _numbers(path)
+    time, level, srid = asked.time, asked.access.level, asked.city.plane_srid
+    statement = pipes_numbered(level, numbers, time.at, time.as_recorded)
+    rows = {row["feature_id"]: row for row in await asked.read(PIPELINES, statement)}
+    for number in numbers:
+        if number not in rows:
+            raise FeatureNotFound(PIPELINES.name, number)
+    pipes = pipes_of([rows[number] for number in numbers], srid)
+    if sum(len(pipe.axis.coords) for pipe in pipes) > MAX_STATIONS:
+        raise InvalidParameter("path", path, f"has more than {MAX_STATIONS} points")
+    try:
+        legs = chained(pipes)
+    except ValueError as error:
+        raise InvalidParameter("path", path, str(error)) from None
+    named = nodes_named(level, node_names(legs), time.at, time.as_recorded)
+    nodes = nodes_of(await asked.read(NODES, named))
+    places = from_plane(np.vstack([shapely.get_coordinates(leg.axis) for leg in legs]), srid)
+    ground = await ground_along(asked.rasters, asked.access, places, legs[-1].end_m, time)
+    found = profile_of(legs, nodes, ground)
+    document = {
+        "path": numbers,
+        **_rounded(length_m=found.length_m),
+        **asked.document(),
+        **ground_document(ground),
+        "segments": _segment_documents(found),
+        "nodes": [_node_document(node) for node in found.nodes],
+    }
+    remarks = [time_remark(time.at, asked.city), *profile_remarks(found)]
+    return await asked.answer(f, document, lambda: profile_scene(found, remarks))
+
+
+def _numbers(path: str) -> list[int]:
+    if not _PATH.fullmatch(path):
+        raise InvalidParameter("path", path, "needs feature ids with commas: 12,13,19")
+    numbers = [int(part) for part in path.split(",")]
+    if len(numbers) > MAX_SEGMENTS or len(set(numbers)) < len(numbers):
+        reason = f"needs at most {MAX_SEGMENTS} segments, each of them once"
+        raise InvalidParameter("path", path, reason)
+    return numbers
+
+
+def _segment_documents(found: Profile) -> list[Json]:
+    return [
+        {
+            "feature_id": leg.pipe.feature_id,
+            **{name: leg.pipe.attributes.get(name) for name in _TOLD},
+            "start_node": leg.start_node,
+            "end_node": leg.end_node,
+            "is_reversed": leg.is_reversed,
+            **_rounded(start_m=leg.start_m, end_m=leg.end_m, slope_permille=leg.slope_permille),
+            "stations": [_station_document(station) for station in stations],
+        }
+        for leg, stations in zip(found.legs, found.stations, strict=True)
+    ]
+
+
+def _station_document(station: Station) -> Json:
+    return {
+        **_rounded(distance_m=station.distance_m, ground_elevation_m=station.ground_m),
+        "ground_from": station.ground_from,
+        **_rounded(cover_m=station.cover_m),
+        "cover_from": station.cover_from,
+        **_height_members(station.heights),
+    }
+
+
+def _node_document(node: Node) -> Json:
+    return {
+        "code": node.code,
+        "feature_id": node.feature_id,
+        "feature": node.feature,
+        "appurtenance": node.appurtenance,
+        **_rounded(
+            distance_m=node.distance_m,
+            ground_elevation_m=node.ground_m,
+            bottom_elevation_m=node.bottom_m,
+        ),
+        "ground_from": node.ground_from,
     }

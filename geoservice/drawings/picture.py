@@ -84,7 +84,7 @@ def _grid(scale: _Scale, *, has_elevations: bool) -> Iterator[Shape]:
             y = scale.y(value)
             yield Path(((_LEFT, y), (right, y)), stroke=_GRID)
             yield _text(_LEFT - 6, y + 4, f"{value:g}", 1.0)
-        yield _text(_LEFT - 6, _TOP - 10, "高程 m", 1.0)
+        yield _text(_LEFT + 6, _TOP + 16, "高程 elevation m", 0.0)
     else:
         yield _text((_LEFT + right) / 2, _TOP + 20, "高程均不详 no elevation is known", 0.5)
     for value in _steps(0.0, scale.length_m, 10):
@@ -129,7 +129,8 @@ def _marks(marks: tuple[Mark, ...], scale: _Scale) -> Iterator[Shape]:
         x = scale.x(mark.x)
         if mark.y is None:
             yield from _dashes(x, mark.color)
-            yield _text(x + 3, _TOP + _PLOT - 6, "?", 0.0, _INK)
+            is_last = x > _WIDTH - _RIGHT - _SMALL
+            yield _text(x - 3 if is_last else x + 3, _TOP + _PLOT - 6, "?", float(is_last), _INK)
         wide = estimated_width(mark.tag, _SMALL)
         row = next((n for n in (0, 1) if x - wide / 2 > ends[n] + 3), None)
         if row is not None:

@@ -12,6 +12,8 @@ from layers.underground.pipes import Pipe
 from layers.underground.section import Cut
 
 GROUND_COLOR = "#8a6d3b"
+UNKNOWN_GROUND = "地面高程不详 ground not known"
+EXAGGERATED = "图片中高程夸大 elevations are exaggerated in pictures"
 UNKNOWN_LAYER = "UNKNOWN_ELEVATION"
 _OTHER_COLOR = "#6600cc"
 
@@ -33,6 +35,7 @@ def section_scene(
     cuts: Sequence[Cut], ground: Ground, length_m: float, remarks: Sequence[str]
 ) -> Scene:
     """Every cut where it lies, with the ground above; what is not known is marked, not placed."""
+    nothing = () if cuts else ("未切到管线 no pipe is cut",)
     return Scene(
         f"管线横断面图 Cross-section · {length_m:.1f} m",
         length_m,
@@ -41,14 +44,14 @@ def section_scene(
         tuple(_mark(number, cut) for number, cut in enumerate(cuts, start=1)),
         _COLUMNS,
         tuple(_row(number, cut) for number, cut in enumerate(cuts, start=1)),
-        tuple(remarks),
+        (*nothing, *remarks),
     )
 
 
 def remarks_of(ground: Ground, hidden: Sequence[str]) -> list[str]:
     """What a reader must know: where the ground is from, and which classes are not shown."""
-    source = f"地面线 ground: {ground.raster}" if ground.raster else "地面高程不详 ground not known"
-    remarks = [f"{source};高程夸大显示 elevations exaggerated"]
+    source = f"地面线 ground: {ground.raster}" if ground.raster else UNKNOWN_GROUND
+    remarks = [f"{source};{EXAGGERATED}"]
     if hidden:
         names = "、".join(title_of(PIPE_CATEGORIES, code) for code in hidden)
         remarks.append(f"不含无权查看的管线 classes not shown: {names} ({', '.join(hidden)})")

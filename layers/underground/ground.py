@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+
+GroundSource = Literal["survey", "terrain"]
 
 
 @dataclass(frozen=True)

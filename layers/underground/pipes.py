@@ -120,6 +120,13 @@ class Pipe:
         return None if self.size is None else float(depth - self.size.height_m)
 
 
+def cover_below(ground_m: float | None, heights: Heights) -> float | None:
+    """From the ground to the crown; None unless both are known."""
+    if ground_m is None or heights.crown_m is None:
+        return None
+    return ground_m - heights.crown_m
+
+
 def hidden_categories(level: Clearance) -> tuple[str, ...]:
     """Codes of the classes that a level cannot see, whether any pipe of them is there or not."""
     return tuple(c.code for c in PIPE_CATEGORIES.codes if PIPE_CLEARANCE.of(c.code) > level)

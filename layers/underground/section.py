@@ -10,7 +10,7 @@ from shapely.geometry import LineString, Point
 
 from layers.underground.crossings import Crossing, crossings
 from layers.underground.ground import Ground
-from layers.underground.pipes import Heights, Pipe
+from layers.underground.pipes import Heights, Pipe, cover_below
 
 CoverSource = Literal["terrain", "depth"]
 
@@ -56,9 +56,10 @@ def cuts_of(line: LineString, pipes: Sequence[Pipe], ground: Ground) -> list[Cut
 
 def _cut(pipe: Pipe, crossing: Crossing, ground_m: float | None) -> Cut:
     heights = pipe.heights(crossing.axis_elevation_m)
-    if ground_m is not None and heights.crown_m is not None:
-        return Cut(pipe, crossing, heights, ground_m, ground_m - heights.crown_m, "terrain")
     at = Point(crossing.x_m, crossing.y_m)
     share = pipe.axis.project(at) / pipe.axis.length if pipe.axis.length else 0.0
+    cover_m = cover_below(ground_m, heights)
+    if cover_m is not None:
+        return Cut(pipe, crossing, heights, ground_m, cover_m, "terrain")
     cover_m = pipe.surveyed_cover(share)
     return Cut(pipe, crossing, heights, ground_m, cover_m, None if cover_m is None else "depth")

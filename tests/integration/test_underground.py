@@ -1,4 +1,4 @@
-"""Sections through real rows over a real terrain model."""
+"""Sections across and along pipes, over a real terrain model."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import io
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
-from random import Random
 from typing import Any
 
 import numpy as np
 import pytest
 import shapely
 from ezdxf import filemanagement
+from ezdxf.entities.lwpolyline import LWPolyline
 from PIL import Image
 from pyproj import Transformer
 from shapely.geometry import LineString, Point
@@ -25,7 +25,14 @@ from layers.roles import Role
 from loaders.rasters import RasterOptions, RasterStore, load_raster
 from tests.conftest import KeyMaker
 from tests.raster_files import write_tif
-from tests.support import City, pipe
+from tests.support import City
+from tests.underground_rows import (
+    PATH_NODES,
+    PATH_PIPES,
+    STREET_PIPES,
+    on_path,
+    wild_pipes,
+)
 from tiles.fonts import chinese_font
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
@@ -33,43 +40,11 @@ TO_PLANE = Transformer.from_crs(4490, 4547, always_xy=True)
 LINE = [[114.0700, 22.5400], [114.0710, 22.5403], [114.0704, 22.5409], [114.0702, 22.5398]]
 """Crosses itself."""
 GROUND_M = 12.5
-SURVEYED = {"z_source": "surveyed", "material": "QM", "owner": "水务集团"}
+STREET = "line=114.2,22.6;114.201,22.6"
 
 
 def in_plane(line: LineString) -> LineString:
     return LineString(np.column_stack(TO_PLANE.transform(*shapely.get_coordinates(line).T)))
-
-
-def wild_pipes() -> list[dict[str, Any]]:
-    random = Random(7)
-    rows = []
-    for number in range(60):
-        points = [
-            (114.07 + random.uniform(-1, 12) * 1e-4, 22.54 + random.uniform(-4, 11) * 1e-4, 10.0)
-            for _ in range(random.choice((2, 2, 3)))
-        ]
-        rows.append(pipe(f"W{number}", "WS", *points, diameter_mm=400, **SURVEYED))
-    return rows
-
-
-def across(x: float, z: float = 10.0) -> list[tuple[float, float, float]]:
-    """A pipe from south to north at a longitude, ten metres west of it counted in 1e-4 degrees."""
-    return [(114.2 + x * 1e-4, 22.5999, z), (114.2 + x * 1e-4, 22.6001, z)]
-
-
-STREET = "line=114.2,22.6;114.201,22.6"
-STREET_PIPES = [
-    pipe("JS-1", "JP", *across(1), diameter_mm=300, **SURVEYED),
-    pipe("DRY", "YS", *across(2, 0.0), diameter_mm=800, z_source="unknown"),
-    pipe("BOX", "WS", *across(3), section="1200x800", **SURVEYED),
-    pipe("THIN", "WS", *across(4), **SURVEYED),
-    pipe(
-        "DEEP", "JP", *across(5, 0.0), diameter_mm=200, z_source="unknown",
-        start_depth_m=1.0, end_depth_m=2.0,
-    ),
-    pipe("HUGE", "JP", *across(6), section="900000x2", **SURVEYED),
-    pipe("GAS", "TR", *across(7), diameter_mm=300, **SURVEYED),
-]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -78,14 +53,14 @@ def served(city: City, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tes
     folder = tmp_path_factory.mktemp("terrain")
     store = RasterStore(folder / "store")
     flat = np.full((1, 600, 600), GROUND_M, np.float32)
-    flat[0, :, :10] += 1
     with city.address.connect(Role.LOADER) as connection:
         file = write_tif(folder / "dem.tif", flat)
         options = RasterOptions(
             city.settings.city.frame(), clearance=Clearance.GOVERNMENT, valid_from=START
         )
         load_raster(connection, store, "dem", [file], options)
-    city.publish("pipelines", [*wild_pipes(), *STREET_PIPES], valid_from=START)
+    city.publish("pipeline_nodes", PATH_NODES, valid_from=START)
+    city.publish("pipelines", [*wild_pipes(), *STREET_PIPES, *PATH_PIPES], valid_from=START)
     settings = city.settings.model_copy(update={"rasters": RasterSettings(folder=store.folder)})
     with TestClient(create_app(settings), raise_server_exceptions=False) as client:
         yield client
@@ -244,10 +219,10 @@ def test_a_drawing_for_cad_is_true_to_scale(
 
     box = next(one for one in space.query("ELLIPSE") if one.dxf.major_axis.x == 0.6)
     at = (street["BOX"]["distance_m"], 10.0, 2 / 3)
-    assert at == pytest.approx((box.dxf.center.x, box.dxf.center.y, box.dxf.ratio))
+    assert at == pytest.approx((box.dxf.center.x, box.dxf.center.y, box.dxf.ratio), abs=1e-4)
     assert ("PS", 0x4C3926) == (box.dxf.layer, box.dxf.true_color)
     [line] = [one for one in space.query("LINE") if one.dxf.layer == "UNKNOWN_ELEVATION"][:1]
-    assert ("DASHED", pytest.approx(street["DRY"]["distance_m"])) == (
+    assert ("DASHED", pytest.approx(street["DRY"]["distance_m"], abs=1e-4)) == (
         line.dxf.linetype,
         line.dxf.start.x,
     )
@@ -299,3 +274,144 @@ def test_a_body_that_is_no_line_is_refused(
 
     assert answer.status_code == 400, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.fixture(scope="module")
+def ids(served: TestClient, headers_of: KeyMaker) -> dict[str, int]:
+    """Feature ids of the segments by their code, that of gas too."""
+    headers = headers_of(Clearance.RESTRICTED)
+    found = served.get("/collections/pipelines/items?limit=1000", headers=headers).json()
+    return {one["properties"]["code"]: one["id"] for one in found["features"]}
+
+
+@pytest.fixture(scope="module")
+def path(ids: dict[str, int]) -> str:
+    return ",".join(str(ids[code]) for code in ("P1", "P2", "P3"))
+
+
+@pytest.fixture(scope="module")
+def profile(served: TestClient, government: dict[str, str], path: str) -> dict[str, Any]:
+    answer = served.get(f"/pipelines/profile?path={path}", headers=government)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_chainage_is_measured_in_the_plane(profile: dict[str, Any]) -> None:
+    line = LineString([TO_PLANE.transform(*on_path(number, 0)[:2]) for number in (1, 1.5, 2, 3, 4)])
+
+    assert profile["length_m"] == pytest.approx(line.length, abs=0.001)
+    nodes = [line.project(Point(line.coords[n])) for n in (0, 2, 3, 4)]
+    assert nodes == pytest.approx([one["distance_m"] for one in profile["nodes"]], abs=0.001)
+
+
+def test_segments_are_turned_into_the_direction_of_the_path(profile: dict[str, Any]) -> None:
+    assert [("N1", "N2", False), ("N2", "N3", True), ("N3", "N4", False)] == [
+        (one["start_node"], one["end_node"], one["is_reversed"]) for one in profile["segments"]
+    ]
+
+
+def test_slope_crown_invert_and_cover_are_those_of_the_survey(profile: dict[str, Any]) -> None:
+    first, second, _ = profile["segments"]
+    start = first["stations"][0]
+
+    assert [8.0, 8.2, 7.8, 10.0, 1.8] == pytest.approx(
+        [
+            start[name]
+            for name in (
+                "elevation_m", "crown_elevation_m", "invert_elevation_m", "ground_elevation_m",
+                "cover_m",
+            )
+        ]
+    )  # fmt: skip
+    assert ("survey", "survey") == (start["ground_from"], start["cover_from"])
+    for segment, fall_m in ((first, 0.5), (second, 0.4)):
+        length_m = segment["end_m"] - segment["start_m"]
+        assert 1000 * fall_m / length_m == pytest.approx(segment["slope_permille"], abs=1e-3)
+
+
+def test_what_is_not_known_along_a_path_is_null(profile: dict[str, Any]) -> None:
+    dry = profile["segments"][2]
+    inner = profile["segments"][0]["stations"][1]
+
+    assert [None, None] == [dry["slope_permille"], dry["stations"][0]["invert_elevation_m"]]
+    assert [None, None] == [inner["ground_elevation_m"], inner["cover_m"]]
+
+
+def test_nodes_are_told_with_their_ground_and_bottom(profile: dict[str, Any]) -> None:
+    assert [
+        ("N1", "污水井", 10.0, 7.5),
+        ("N2", None, 9.8, None),
+        ("N3", "污水井", 9.5, None),
+        ("N4", None, None, None),
+    ] == [
+        (one["code"], one["appurtenance"], one["ground_elevation_m"], one["bottom_elevation_m"])
+        for one in profile["nodes"]
+    ]
+    assert profile["nodes"][3]["feature_id"] is None
+
+
+def test_the_ground_along_a_path_is_that_of_the_terrain_where_no_node_is_known(
+    served: TestClient, government: dict[str, str], ids: dict[str, int]
+) -> None:
+    answer = served.get(f"/pipelines/profile?path={ids['W1']}", headers=government).json()
+
+    told = {
+        (one["ground_from"], one["cover_from"], round(one["cover_m"], 3))
+        for one in answer["segments"][0]["stations"]
+    }
+    assert ("dem", {("terrain", "terrain", 2.3)}) == (answer["terrain"], told)
+
+
+@pytest.mark.parametrize("f", ["svg", "png", "dxf"])
+def test_a_path_is_drawn(served: TestClient, government: dict[str, str], path: str, f: str) -> None:
+    if f == "png" and chinese_font() is None:
+        pytest.skip("this machine has no font for Chinese")
+
+    answer = served.get(f"/pipelines/profile?path={path}&f={f}", headers=government)
+
+    assert answer.status_code == 200, answer.text
+    assert f == "png" or "管线纵断面图" in answer.text
+
+
+def test_the_drawing_for_cad_has_crown_and_invert_at_their_elevations(
+    served: TestClient, government: dict[str, str], path: str
+) -> None:
+    answer = served.get(f"/pipelines/profile?path={path}&f=dxf", headers=government)
+    space = filemanagement.read(io.StringIO(answer.text)).modelspace()
+
+    lines = [one for one in space.query("LWPOLYLINE") if one.dxf.layer == "PS"]
+    begins = [next(one.vertices_in_wcs()).y for one in lines if isinstance(one, LWPolyline)]
+    assert [8.2, 7.8, 7.6, 7.2] == pytest.approx(begins)
+    assert ["UNKNOWN_ELEVATION"] == [
+        one.dxf.layer for one in space.query("TEXT") if one.dxf.text.startswith("P3 ")
+    ]
+
+
+def test_a_hidden_segment_is_answered_as_one_that_is_not_there(
+    served: TestClient, government: dict[str, str], ids: dict[str, int]
+) -> None:
+    hidden = served.get(f"/pipelines/profile?path={ids['FUEL']}", headers=government)
+    absent = served.get("/pipelines/profile?path=99999999", headers=government)
+
+    assert (404, 404) == (hidden.status_code, absent.status_code)
+    assert hidden.json()["detail"] == absent.json()["detail"].replace("99999999", str(ids["FUEL"]))
+
+
+@pytest.mark.parametrize("said", ["", "0", "a", "1,,2", "1,1", "9" * 30, ",".join(["7"] * 201)])
+def test_a_path_that_names_no_segments_is_refused(
+    served: TestClient, government: dict[str, str], ids: dict[str, int], said: str
+) -> None:
+    answer = served.get(f"/pipelines/profile?path={said}", headers=government)
+
+    assert (400, "path") == (answer.status_code, answer.json()["errors"][0]["parameter"])
+
+
+def test_segments_that_do_not_join_are_no_path(
+    served: TestClient, government: dict[str, str], ids: dict[str, int]
+) -> None:
+    said = f"{ids['P1']},{ids['P3']}"
+    answer = served.get(f"/pipelines/profile?path={said}", headers=government)
+
+    reason = f"{ids['P3']} does not begin where {ids['P1']} ends"
+    assert (400, reason) == (answer.status_code, answer.json()["errors"][0]["reason"])
