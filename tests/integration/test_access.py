@@ -77,6 +77,8 @@ def every_path() -> Iterator[str]:
             asked = f"filter={attribute}+IS+NOT+NULL&properties={attribute}"
             yield f"/collections/{name}/items?{asked}"
             yield f"/tiles/{name}/15/26765/14276.mvt?{asked}"
+    yield "/pipelines/separation?bbox=114,22.5,114.1,22.6"
+    yield "/pipelines/statistics?by=kind,material,district,year"
     yield f"/availability?lon={lon}&lat={lat}&radius_m=5000"
     yield from (f"/availability/{i}" for i in range(1, 8))
 
