@@ -133,7 +133,7 @@ def separation_of(one: Body, other: Body) -> Separation:
         vertical_m = _gap(first, second, "elevation_m", place)
         said = None if vertical_m is None else "elevation"
         return Separation((first, second), horizontal_m, vertical_m, said, False, place)
-    places = shapely.get_coordinates(shapely.intersection(first.line, second.line))
+    places = _crossings(first, second)
     for name in ("elevation_m", "depth_m"):
         gaps = _gaps_at(first, second, name, places)
         if gaps is not None:
@@ -143,6 +143,18 @@ def separation_of(one: Body, other: Body) -> Separation:
             return Separation((first, second), horizontal_m, float(min(gaps)), said, True, place)
     place = np.array([places[0], places[0]])
     return Separation((first, second), horizontal_m, None, None, True, place)
+
+
+def _crossings(first: Body, second: Body) -> FloatArray:
+    """Where two axes meet in plan: single places, and the vertices of what they share; (n, 2).
+
+    Of a pipe that only goes down, and of an end that lies on an axis but for rounding, no part is
+    shared.
+    """
+    places = shapely.get_coordinates(shapely.intersection(first.line, second.line))
+    if len(places):
+        return places
+    return shapely.get_coordinates(shapely.shortest_line(first.line, second.line))[:1]
 
 
 def _near_pairs(pipes: Sequence[Body], reach_m: float) -> Iterator[tuple[Body, Body]]:

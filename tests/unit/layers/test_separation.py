@@ -153,6 +153,27 @@ def test_a_pipe_that_drops_is_everywhere_between_its_heights() -> None:
     assert found.vertical_m < -0.2
 
 
+def test_a_riser_has_a_gap_to_what_passes_above_and_beside_it() -> None:
+    riser = laid(1, WATER, (5, 0, 0), (5, 0, 3))
+    above, beside = laid(2, DRAIN, (0, 0, 5), (9, 0, 5)), laid(3, DRAIN, (0, 1, 1), (9, 1, 1))
+
+    over, next_to = separation_of(riser, above), separation_of(beside, riser)
+
+    assert (True, False) == (over.crosses, next_to.crosses)
+    assert [1.8, 0.8] == pytest.approx([over.vertical_m, next_to.horizontal_m])
+
+
+def test_an_end_on_another_axis_but_for_rounding_crosses_it() -> None:
+    ends = (505015.0036999864, 2494017.3947868473, 1), (505008.0548690296, 2494022.704280191, 1)
+    on_it = (505012.93919101084, 2494018.9722459526, 2)
+    one, other = laid(1, WATER, *ends), laid(2, GAS, on_it, (505017.9, 2494027.9, 2))
+
+    found = separation_of(one, other)
+
+    # The distance is 0, and the intersection empty.
+    assert 0.8 == pytest.approx(found.vertical_m)
+
+
 def test_pipes_that_run_on_top_of_each_other_and_change_places_touch() -> None:
     one = laid(1, WATER, (0, 0, 1), (10, 0, 3))
     other = laid(2, DRAIN, (0, 0, 3), (10, 0, 1))
