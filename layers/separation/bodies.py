@@ -29,7 +29,7 @@ LARGEST_HALF_M = LARGEST_SIDE_MM / 2_000
 PROPOSED = 0
 """The id of a pipe that is not held."""
 
-_ON_LINE_M = 1e-3
+_ON_LINE_M = 1e-6
 _LONGEST_EDGE_M = 100
 """Edges of an area are cut to this, so that they stay where they are in another projection."""
 
