@@ -26,6 +26,7 @@ from geoservice.cli import (
     quarantine,
     rasters,
     sample,
+    separations,
     serving,
     sources,
     survey,
@@ -60,6 +61,7 @@ app.add_typer(loads.app, name="loads")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(mappings.app, name="mappings")
 app.add_typer(layer_pages.app, name="layers")
+app.add_typer(separations.app, name="separations")
 app.add_typer(tiles.app, name="tiles")
 rasters.register(app)
 survey.register()

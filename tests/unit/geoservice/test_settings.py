@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr, ValidationError
+from typer.testing import CliRunner
 
+from geoservice.cli import app
 from geoservice.db import DatabaseAddress
 from geoservice.settings import CitySettings, DatabaseSettings, HttpSettings, Settings
 from layers.roles import Role
@@ -84,3 +86,11 @@ def test_a_table_of_separations_that_cannot_be_used_is_said_by_its_variable(tmp_
     assert not CitySettings().separations().verified
     with pytest.raises(ValueError, match="GEOSERVICE_CITY__SEPARATIONS_FILE: cannot be read"):
         city.separations()
+
+
+def test_the_table_of_separations_is_printed_as_a_file_that_can_replace_it(tmp_path: Path) -> None:
+    printed = CliRunner().invoke(app, ["separations", "show"])
+    file = tmp_path / "separations.json"
+    file.write_text(printed.stdout, encoding="utf-8")
+
+    assert CitySettings().separations() == CitySettings(separations_file=file).separations()
