@@ -30,11 +30,13 @@ from geoservice.api import (
     rasters,
     reports,
     sensorthings,
+    separation,
     series,
     stream,
     styles,
     subscriptions,
     tiles,
+    underground,
     uploads,
     webmap,
     wmts,
@@ -88,6 +90,7 @@ def _prepare(app: FastAPI, settings: Settings) -> None:
     app.state.report_salt = secrets.token_bytes(32)
     app.state.hours = CityHours(settings.city.time_zone, settings.city.country)
     app.state.expectations = Expectations(app.state.hours)
+    app.state.separations = settings.city.separations()
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -151,6 +154,7 @@ def create_app(settings: Settings) -> FastAPI:
         alerts,
         feeds,
         pipe_network,
+        separation,
         uploads,
         loads,
         health,
@@ -160,6 +164,7 @@ def create_app(settings: Settings) -> FastAPI:
         raster_tiles,
         raster_figures,
         parcels,
+        underground,
     ):
         app.include_router(module.router, dependencies=every_route)
     # The options of a request are those of the set of entities that its path names.
