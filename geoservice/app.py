@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from geoservice import __version__
 from geoservice.api import (
     alerts,
+    asyncapi,
     availability,
     collections,
     features,
@@ -29,6 +30,7 @@ from geoservice.api import (
     rasters,
     reports,
     sensorthings,
+    separation,
     series,
     stream,
     styles,
@@ -88,6 +90,7 @@ def _prepare(app: FastAPI, settings: Settings) -> None:
     app.state.report_salt = secrets.token_bytes(32)
     app.state.hours = CityHours(settings.city.time_zone, settings.city.country)
     app.state.expectations = Expectations(app.state.hours)
+    app.state.separations = settings.city.separations()
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -151,15 +154,17 @@ def create_app(settings: Settings) -> FastAPI:
         alerts,
         feeds,
         pipe_network,
+        separation,
         uploads,
         loads,
         health,
+        asyncapi,
         series,
         rasters,
         raster_tiles,
         raster_figures,
-        underground,
         parcels,
+        underground,
     ):
         app.include_router(module.router, dependencies=every_route)
     # The options of a request are those of the set of entities that its path names.

@@ -343,6 +343,30 @@ def test_a_burst_shows_the_valves_to_close_and_the_parcels_without_supply(
     page.get_by_role("tab", name="图层").click()
 
 
+def test_a_drawn_line_shows_the_section_through_the_pipes(visit: Visit, key: str) -> None:
+    visit.jump(17)
+    page = visit.page
+    box = page.locator("canvas.maplibregl-canvas").bounding_box()
+    assert box is not None
+    page.get_by_role("tab", name="管网").click()
+    page.get_by_role("button", name="画断面线").click()
+    for x, y in ((500, 330), (760, 500)):
+        page.mouse.click(box["x"] + x, box["y"] + y)
+
+    picture = page.locator(".section-picture img")
+    expect(picture).to_be_visible(timeout=15_000)
+    asked = next(url for url in reversed(visit.asked) if "/pipelines/section?" in url)
+    headers = {"Authorization": f"Bearer {key}"}
+    cuts = httpx2.get(asked.replace("f=svg", "f=json"), headers=headers).json()["cuts"]
+    assert {"JS", "PS"} & {cut["category"] for cut in cuts}
+    page.wait_for_function("document.querySelector('.section-picture img').naturalWidth > 0")
+    if shot := os.environ.get("GEOSERVICE_SCREENSHOT"):
+        page.screenshot(path=Path(shot).with_name("section.png"))
+    page.get_by_role("button", name="清除结果").click()
+    expect(picture).to_have_count(0)
+    page.get_by_role("tab", name="图层").click()
+
+
 def test_an_alert_comes_to_the_map_and_is_seen_to(visit: Visit, site: Site) -> None:
     with site.city.address.connect(Role.OWNER) as connection:
         node = connection.execute(

@@ -310,6 +310,12 @@ export const MESSAGES = {
     zh: '请在地图上点选爆管位置（Esc 取消）',
     en: 'Click the pipe that has burst (Esc cancels)',
   },
+  drawSection: { zh: '画断面线', en: 'Draw a section' },
+  drawingSection: {
+    zh: '请在地图上依次点选断面线的两端（Esc 取消）',
+    en: 'Click both ends of the line, one after the other (Esc cancels)',
+  },
+  sectionPicture: { zh: '管线横断面图', en: 'Cross-section through the pipes' },
   burstFailed: { zh: '无法分析：{reason}', en: 'That cannot be answered: {reason}' },
   valvesToClose: { zh: '需关闭的阀门', en: 'Valves to close' },
   valvesSpare: { zh: '不必关闭的阀门', en: 'Valves that may stay open' },

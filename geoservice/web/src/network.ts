@@ -1,8 +1,8 @@
-/** A burst on the map: what to close, what is cut off, who is without supply. */
+/** Pipes on the map: what a burst cuts off, and the section below a drawn line. */
 
 import type { Geometry } from 'geojson';
 import { type LngLat, type Map as CityMap, Marker } from 'maplibre-gl';
-import { getJson, isAbort, reasonOf } from './api.ts';
+import { getJson, getPicture, isAbort, reasonOf } from './api.ts';
 import { attributeOf, type Catalogue } from './catalogue.ts';
 import type { Clicks } from './clicks.ts';
 import { element, fillWith } from './dom.ts';
@@ -53,7 +53,7 @@ interface Answer {
   summary: Summary;
 }
 
-type Phase = 'idle' | 'picking' | 'searching' | 'done' | { failure: string };
+type Phase = 'idle' | 'picking' | 'drawing' | 'searching' | 'done' | { failure: string };
 
 export class Network {
   readonly #parts: NetworkParts;
@@ -62,6 +62,8 @@ export class Network {
   #kind = WATER;
   #found: Answer | null = null;
   #markers: Marker[] = [];
+  /** The address of the picture of a section. */
+  #section: string | null = null;
   #phase: Phase = 'idle';
   #request = new AbortController();
 
@@ -82,7 +84,7 @@ export class Network {
     this.#request.abort();
     this.#request = new AbortController();
     const { signal } = this.#request;
-    this.#keep(null);
+    this.#forget();
     this.#tell('searching');
     const place = { lon: lng.toFixed(7), lat: lat.toFixed(7) };
     const query = new URLSearchParams({ ...place, kind: this.#kind, f: 'geojson' });
@@ -93,6 +95,46 @@ export class Network {
       if (isAbort(error) || leaveOnRefusal(error)) return;
       this.#tell({ failure: reasonOf(error) });
     }
+  }
+
+  async #draw(): Promise<void> {
+    this.#tell('drawing');
+    const places: LngLat[] = [];
+    while (places.length < 2) {
+      const place = await this.#parts.clicks.pickPlace();
+      if (!place) {
+        if (this.#phase === 'drawing') this.#tell(this.#found || this.#section ? 'done' : 'idle');
+        return;
+      }
+      places.push(place);
+    }
+    await this.#cut(places);
+  }
+
+  /** Shows the section below a line, and the line itself. */
+  async #cut(places: LngLat[]): Promise<void> {
+    this.#request.abort();
+    this.#request = new AbortController();
+    const { signal } = this.#request;
+    this.#forget();
+    this.#tell('searching');
+    const coordinates = places.map(({ lng, lat }) => [lng, lat]);
+    this.#parts.selection.show({ type: 'LineString', coordinates });
+    const line = coordinates.map((place) => place.map((n) => n?.toFixed(7)).join(',')).join(';');
+    const query = new URLSearchParams({ line, f: 'svg' });
+    try {
+      this.#section = await getPicture(`/pipelines/section?${query}`, signal);
+      this.#tell('done');
+    } catch (error) {
+      if (isAbort(error) || leaveOnRefusal(error)) return;
+      this.#tell({ failure: reasonOf(error) });
+    }
+  }
+
+  #forget(): void {
+    this.#keep(null);
+    if (this.#section) URL.revokeObjectURL(this.#section);
+    this.#section = null;
   }
 
   #keep(found: Answer | null): void {
@@ -116,7 +158,7 @@ export class Network {
 
   #clear(): void {
     this.#request.abort();
-    this.#keep(null);
+    this.#forget();
     this.#tell('idle');
   }
 
@@ -135,12 +177,21 @@ export class Network {
         { type: 'button', class: 'primary', onclick: () => void this.#pick() },
         t('pickBurst'),
       ),
+      element(
+        'button',
+        { type: 'button', onclick: () => void this.#draw() },
+        t('drawSection'),
+      ),
     );
     fillWith(
       this.#answer,
       element('p', { class: 'quiet', role: 'status' }, this.#status()),
       this.#found && this.#told(this.#found.summary),
-      this.#found &&
+      this.#section &&
+        element('a', { href: this.#section, target: '_blank', class: 'section-picture' },
+          element('img', { src: this.#section, alt: t('sectionPicture') }),
+        ),
+      (this.#found || this.#section) &&
         element(
           'button',
           { type: 'button', class: 'link', onclick: () => this.#clear() },
@@ -163,6 +214,7 @@ export class Network {
   #status(): string {
     if (typeof this.#phase === 'object') return t('burstFailed', { reason: this.#phase.failure });
     if (this.#phase === 'picking') return t('pickingBurst');
+    if (this.#phase === 'drawing') return t('drawingSection');
     return this.#phase === 'searching' ? t('searching') : '';
   }
 
