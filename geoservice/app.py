@@ -21,6 +21,7 @@ from geoservice.api import (
     loads,
     observations,
     ogc_tiles,
+    parcel_transactions,
     parcels,
     queryables,
     raster_figures,
@@ -153,6 +154,7 @@ def create_app(settings: Settings) -> FastAPI:
         rasters,
         raster_tiles,
         raster_figures,
+        parcel_transactions,
         parcels,
     ):
         app.include_router(module.router, dependencies=every_route)
