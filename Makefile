@@ -28,10 +28,11 @@ demo: ## load the sample city and serve it until Ctrl-C
 	@scripts/setup run web
 	@geoservice demo
 
+# Workers get neighbouring tests, not every other one: what a module shares is made once, not by each.
 .PHONY: test
 test: check ## check, then run every test
 	npm --prefix geoservice/web --silent test
-	pytest -n $(WORKERS)
+	pytest -n $(WORKERS) --dist worksteal
 
 .PHONY: check
 check: install ## format, lint, types, import rules

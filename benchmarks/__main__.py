@@ -20,6 +20,7 @@ import subject_intake
 import subject_load
 import subject_memory
 import subject_nearest
+import subject_network
 import subject_overviews
 import subject_raster
 import subject_search
@@ -43,6 +44,7 @@ class Subject(StrEnum):
     NEAREST = "nearest"
     SEARCH = "search"
     TRAVEL = "travel"
+    NETWORK = "network"
     OVERVIEWS = "overviews"
     RASTER = "raster"
     INTAKE = "intake"
@@ -59,6 +61,7 @@ _RUN = {
     Subject.NEAREST: subject_nearest.run,
     Subject.SEARCH: subject_search.run,
     Subject.TRAVEL: subject_travel.run,
+    Subject.NETWORK: subject_network.run,
     Subject.OVERVIEWS: subject_overviews.run,
     Subject.RASTER: subject_raster.run,
     Subject.INTAKE: subject_intake.run,

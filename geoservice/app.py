@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from geoservice import __version__
 from geoservice.api import (
     alerts,
+    asyncapi,
     availability,
     collections,
     features,
@@ -23,17 +24,20 @@ from geoservice.api import (
     ogc_tiles,
     parcel_transactions,
     parcels,
+    pipe_network,
     queryables,
     raster_figures,
     raster_tiles,
     rasters,
     reports,
     sensorthings,
+    separation,
     series,
     stream,
     styles,
     subscriptions,
     tiles,
+    underground,
     uploads,
     webmap,
     wmts,
@@ -46,6 +50,7 @@ from geoservice.expectations import Expectations
 from geoservice.hours import CityHours
 from geoservice.middleware import BodyLimit, HeadAnswers, RequestContext
 from geoservice.openapi import describe_problems
+from geoservice.pipe_networks import PipeNetworks
 from geoservice.problems import install_problem_handlers
 from geoservice.protocol import READY_ANSWERS, ReadyAnswers
 from geoservice.push.documents import chunk_maker
@@ -86,6 +91,7 @@ def _prepare(app: FastAPI, settings: Settings) -> None:
     app.state.report_salt = secrets.token_bytes(32)
     app.state.hours = CityHours(settings.city.time_zone, settings.city.country)
     app.state.expectations = Expectations(app.state.hours)
+    app.state.separations = settings.city.separations()
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -102,6 +108,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.rasters = _raster_service(database, keeper, settings)
         sources = {"tiles": app.state.tiles, "rasters": app.state.rasters}
         app.state.hits = TileHits(gate, sources)
+        app.state.pipe_networks = PipeNetworks(database)
         upkeep = Upkeep(database, settings, app.state.hours)
         form = chunk_maker(app.state.hours)
         hub = EventHub(database, form, settings.push.max_streams)
@@ -147,15 +154,19 @@ def create_app(settings: Settings) -> FastAPI:
         reports,
         alerts,
         feeds,
+        pipe_network,
+        separation,
         uploads,
         loads,
         health,
+        asyncapi,
         series,
         rasters,
         raster_tiles,
         raster_figures,
         parcel_transactions,
         parcels,
+        underground,
     ):
         app.include_router(module.router, dependencies=every_route)
     # The options of a request are those of the set of entities that its path names.

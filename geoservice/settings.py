@@ -30,6 +30,7 @@ from geoservice.cluster import Cluster
 from layers.city import CityFrame
 from layers.extent import BBox
 from layers.own_systems import OwnSystems, parse_own_systems
+from layers.separation.table import SeparationTable
 
 ENV_PREFIX = "GEOSERVICE_"
 TEST_ONLY_VARIABLES = frozenset(
@@ -68,6 +69,12 @@ class CitySettings(_Section):
         "installation knows; a secret, readable by the service alone",
     )
 
+    separations_file: Path | None = Field(
+        None,
+        description="JSON file of least separations of pipes; none: the table that is shipped, "
+        "which is of an older lineage and not verified",
+    )
+
     @field_validator("extent")
     @classmethod
     def _extent_is_a_box(
@@ -93,6 +100,20 @@ class CitySettings(_Section):
             time_zone=self.time_zone,
             own_systems=_own_systems(self.systems_file),
         )
+
+    def separations(self) -> SeparationTable:
+        """The table of least separations.
+
+        Raises:
+            ValueError: the file cannot be used.
+        """
+        if self.separations_file is None:
+            return SeparationTable.shipped()
+        try:
+            return SeparationTable.of_file(self.separations_file)
+        except ValueError as error:
+            message = f"{ENV_PREFIX}CITY__SEPARATIONS_FILE: {error}"
+            raise ValueError(message) from error
 
 
 def _own_systems(file: Path | None) -> OwnSystems:

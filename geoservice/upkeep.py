@@ -25,6 +25,7 @@ from layers.alerts import judge
 from layers.errors import GeoserviceError
 from layers.event_reading import LAST_NO
 from layers.events import OUTBOX_CHANNEL, RELAYED_AT_ONCE, relay
+from layers.expiry import EXPIRED_AT_ONCE, expire
 from layers.intake import kept_from
 from layers.network_tables import outdated_for, rebuild
 from layers.roles import Role
@@ -40,6 +41,7 @@ _TEND_S = 3_600
 _PUSH_S = 0.5
 _NETWORK_S = 10
 _ALERTS_S = 2
+_EXPIRY_S = 1
 _AHEAD = (timedelta(0), timedelta(days=32), timedelta(days=62))
 """From any instant of the first of a month, these lie in that month and in the next two."""
 
@@ -117,6 +119,14 @@ class Upkeep:
         async with self._database.write(Role.INGEST) as connection:
             await judge(connection)
 
+    async def tell_expiry(self) -> None:
+        """Tell of the figures that have expired."""
+
+        async def tell(connection: Any) -> int:
+            return await expire(connection, datetime.now(UTC))
+
+        await self._until_done(tell, EXPIRED_AT_ONCE)
+
     async def make_network(self) -> None:
         """Make the network of roads anew, if other roads were published."""
         await asyncio.to_thread(self._make_network)
@@ -160,6 +170,7 @@ class Upkeep:
                 (self.push, _PUSH_S),
                 (self.make_network, _NETWORK_S),
                 (self.judge_alerts, _ALERTS_S),
+                (self.tell_expiry, _EXPIRY_S),
                 (self.tend_months, _TEND_S),
             )
         ]

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, Protocol
 from pyproj import Geod
 
 from layers.access import Clearance
-from layers.availability_then import facility_then_statement, nearest_then_statement
+from layers.availability_then import facility_then_statement, search_then_statement
 from layers.base import TILE_SRID
 from layers.facilities import LAYER as FACILITIES
 from layers.facility_filters import (
@@ -212,8 +212,13 @@ def _statement_of(level: Clearance, query: SearchQuery) -> str:
     if query.then is None:
         return search_statement(level, query)
     is_earlier_belief = query.then.as_recorded is not None
-    return nearest_then_statement(
-        level, query.filters, query.area, is_earlier_belief=is_earlier_belief
+    return search_then_statement(
+        level,
+        query.filters,
+        query.area,
+        has_place=query.place is not None,
+        is_later_page=query.after is not None,
+        is_earlier_belief=is_earlier_belief,
     )
 
 
@@ -327,7 +332,7 @@ def search_parameters(query: SearchQuery, wanted: int) -> dict[str, Any]:
         here_x, here_y = mercator(query.place.lon, query.place.lat)
         reach = query.place.radius_m / _least_metres_per_mercator(query.place)
         parameters |= {"here_x": here_x, "here_y": here_y, "reach": reach}
-    if query.after is not None and query.then is None:
+    if query.after is not None and (query.then is None or query.place is None):
         parameters["after_value"] = query.after.sort_value
         parameters["after_id"] = query.after.feature_id
     return parameters

@@ -1,4 +1,4 @@
-"""The nearest facilities as they were, or as they were believed to be, with the figures of then.
+"""Facilities as they were, or as they were believed to be, with the figures of then.
 
 The present is read from views that keep the newest figure at hand (``layers.availability``). Any
 other instant is read from the versions of the facilities and from all that was ever observed: of
@@ -28,6 +28,8 @@ from sqlalchemy import (
     table,
     text,
     true,
+    tuple_,
+    type_coerce,
 )
 from sqlalchemy import column as sql_column
 from sqlalchemy.dialects.postgresql.psycopg import dialect as psycopg_dialect
@@ -35,7 +37,7 @@ from sqlalchemy.dialects.postgresql.psycopg import dialect as psycopg_dialect
 from layers.access import Clearance
 from layers.base import TILE_SRID
 from layers.facilities import LAYER as FACILITIES
-from layers.facility_filters import Area, Filters, bound_for_sqlalchemy
+from layers.facility_filters import AlongRoute, Area, Filters, bound_for_sqlalchemy
 from layers.observations import AVAILABILITY
 from layers.versions import Condition, Versions, as_recorded_parameter, at_parameter
 from layers.views import FIGURES, LIVE_COLUMNS
@@ -61,21 +63,21 @@ _FIGURES = table(
 )
 
 
-def nearest_then_statement(
-    level: Clearance, filters: Filters, area: Area | None, *, is_earlier_belief: bool
+def search_then_statement(
+    level: Clearance,
+    filters: Filters,
+    area: Area | None,
+    *,
+    has_place: bool,
+    is_later_page: bool,
+    is_earlier_belief: bool,
 ) -> str:
-    """The search around a place as psycopg text; parameters and columns as those of the present.
+    """The search of the past as psycopg text; parameters and columns as those of the present.
 
-    ``as_recorded`` is bound too where the read is of earlier belief.
+    Around a place the nearest come first, and ``after_value`` and ``after_id`` are not bound: its
+    pages are cut by geodesic metres. ``as_recorded`` is bound too where the read is of earlier
+    belief.
     """
-    here_x, here_y, reach = (
-        bindparam(name, type_=Double) for name in ("here_x", "here_y", "reach")
-    )
-    srid: ColumnElement[int] = literal_column(str(TILE_SRID))
-    place = select(func.ST_SetSRID(func.ST_MakePoint(here_x, here_y), srid)).scalar_subquery()
-
-    def is_near(view: TableClause) -> ColumnElement[bool]:
-        return view.c.geom_3857.op("@")(func.ST_Expand(place, reach))
 
     def is_wanted(view: TableClause) -> ColumnElement[bool]:
         found = filters.conditions(bound_for_sqlalchemy, view.name)
@@ -83,18 +85,40 @@ def nearest_then_statement(
             found.append(area.condition(bound_for_sqlalchemy, view.name))
         return and_(true(), *(text(one) for one in found))
 
-    def distance(view: TableClause) -> ColumnElement[float]:
-        return view.c.geom_3857.op("<->", return_type=Double)(place)
+    def sort_value(view: TableClause) -> ColumnElement[float]:
+        if has_place:
+            return view.c.geom_3857.op("<->", return_type=Double)(_place())
+        if isinstance(area, AlongRoute):
+            return type_coerce(text(area.order(bound_for_sqlalchemy, view.name)), Double)
+        return _no_order(view)
 
-    candidates = _candidates(
-        level, [is_near, is_wanted], distance, is_earlier_belief=is_earlier_belief
-    )
-    nearest = candidates.order_by("mercator_m").limit(bindparam("wanted", type_=Integer))
+    conditions = [_is_near, is_wanted] if has_place else [is_wanted]
+    candidates = _candidates(level, conditions, sort_value, is_earlier_belief=is_earlier_belief)
+    value, feature_id = (candidates.selected_columns[n] for n in ("sort_value", "feature_id"))
+    if is_later_page and not has_place:
+        last = (bindparam("after_value", type_=Double), bindparam("after_id", type_=BigInteger))
+        candidates = candidates.where(tuple_(value, feature_id) > tuple_(*last))
+    order = (value,) if has_place else (value, feature_id)
     return _with_figures(
-        nearest,
+        candidates.order_by(*order).limit(bindparam("wanted", type_=Integer)),
         is_earlier_belief=is_earlier_belief,
         by_resource=filters.resource_type is not None,
     )
+
+
+def _place() -> ColumnElement[Any]:
+    here_x, here_y = (bindparam(name, type_=Double) for name in ("here_x", "here_y"))
+    srid: ColumnElement[int] = literal_column(str(TILE_SRID))
+    return select(func.ST_SetSRID(func.ST_MakePoint(here_x, here_y), srid)).scalar_subquery()
+
+
+def _is_near(view: TableClause) -> ColumnElement[bool]:
+    reach = bindparam("reach", type_=Double)
+    return view.c.geom_3857.op("@")(func.ST_Expand(_place(), reach))
+
+
+def _no_order(_: TableClause) -> ColumnElement[float]:
+    return literal_column("0.0::double precision", Double)
 
 
 @lru_cache(maxsize=16)
@@ -104,21 +128,18 @@ def facility_then_statement(level: Clearance, *, is_earlier_belief: bool) -> str
     def is_it(view: TableClause) -> ColumnElement[bool]:
         return view.c.feature_id == bindparam("feature_id", type_=BigInteger)
 
-    def no_distance(_: TableClause) -> ColumnElement[float]:
-        return literal_column("0.0::double precision", Double)
-
-    candidates = _candidates(level, [is_it], no_distance, is_earlier_belief=is_earlier_belief)
+    candidates = _candidates(level, [is_it], _no_order, is_earlier_belief=is_earlier_belief)
     return _with_figures(candidates, is_earlier_belief=is_earlier_belief)
 
 
 def _candidates(
     level: Clearance,
     conditions: Sequence[Condition],
-    distance: Callable[[TableClause], ColumnElement[float]],
+    sort_value: Callable[[TableClause], ColumnElement[float]],
     *,
     is_earlier_belief: bool,
 ) -> Select[Any]:
-    """Facilities that held at ``at``: feature_id, attributes, lon, lat and mercator_m."""
+    """Facilities that held at ``at``: feature_id, attributes, lon, lat and sort_value."""
     names = [attribute.name for attribute in FACILITIES.attributes_at(level)]
 
     def columns(view: TableClause) -> list[ColumnElement[Any]]:
@@ -127,7 +148,7 @@ def _candidates(
             *(view.c[name] for name in names),
             func.ST_X(view.c.geom).label("lon"),
             func.ST_Y(view.c.geom).label("lat"),
-            distance(view).label("mercator_m"),
+            sort_value(view).label("sort_value"),
         ]
 
     versions = Versions(FACILITIES, level, is_earlier_belief=is_earlier_belief)
@@ -159,11 +180,11 @@ def _with_figures(
         .limit(literal_column("1"))
         .lateral("live")
     )
-    last = ("lon", "lat", "mercator_m")
+    last = ("lon", "lat", "sort_value")
     plain = [column for column in f.c if column.name not in last]
     statement = (
         select(*plain, *figure.c, *(f.c[name] for name in last))
         .join_from(f, figure, true(), isouter=True)
-        .order_by(f.c.mercator_m)
+        .order_by(f.c.sort_value, f.c.feature_id)
     )
     return str(statement.compile(dialect=psycopg_dialect()))  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy

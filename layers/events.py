@@ -19,7 +19,7 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from layers.observations import AVAILABILITY
+from layers.observations import AVAILABILITY, Freshness
 
 OUTBOX_CHANNEL = "city_outbox"
 """Notified when something was left in the outbox."""
@@ -42,7 +42,10 @@ class Topic(StrEnum):
 async def append_status_events(
     connection: AsyncConnection, series_ids: Sequence[int], received_at: datetime
 ) -> None:
-    """Leave an event for each series whose newest figures became others at ``received_at``."""
+    """Leave an event for each series whose newest figures became others at ``received_at``.
+
+    Of a figure that has expired neither what was free nor the value is told.
+    """
     await connection.execute(
         text(_APPEND_STATUS), {"series_id": series_ids, "received_at": received_at}
     )
@@ -95,9 +98,14 @@ WITH written AS (
            s.layer, t.feature_id, t.clearance,
            jsonb_strip_nulls(jsonb_build_object(
                'property', t.property, 'resource_type', t.resource_type, 'source', t.source,
-               'observed_at', t.observed_at, 'ttl_s', t.ttl_s, 'available', t.available,
+               'observed_at', t.observed_at, 'ttl_s', t.ttl_s,
+               'available', CASE WHEN t.expires_at IS NOT NULL THEN t.available END,
                'previous_available', t.previous_available, 'capacity', t.capacity,
-               'value', t.value, 'unit', s.unit, 'status', t.status))
+               'value', CASE WHEN t.expires_at IS NOT NULL THEN t.value END,
+               'unit', s.unit, 'status', t.status,
+               'freshness', CASE WHEN t.expires_at IS NULL THEN '{Freshness.expired.name}'
+                   WHEN t.observed_at + make_interval(secs => t.ttl_s) < :received_at
+                   THEN '{Freshness.stale.name}' ELSE '{Freshness.fresh.name}' END))
     FROM city.series_status t JOIN city.series s USING (series_id)
     WHERE t.series_id = ANY(CAST(:series_id AS int[])) AND t.changed_at = :received_at
     ORDER BY t.series_id

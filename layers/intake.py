@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from layers.access import Clearance
 from layers.base import Layer
 from layers.events import append_status_events
+from layers.expiry import expiry
 from layers.facilities import LAYER as FACILITIES
 from layers.observations import Observation
 from layers.registry import get_layer, is_known
@@ -334,7 +335,9 @@ WITH written AS (
     RETURNING series_id, ttl_s, clearance
 )
 UPDATE city.series_status t
-SET ttl_s = w.ttl_s, clearance = w.clearance
+SET ttl_s = w.ttl_s, clearance = w.clearance,
+    expires_at = CASE WHEN t.expires_at IS NOT NULL
+                      THEN {expiry("t.observed_at", "w.ttl_s")} END
 FROM written w WHERE t.series_id = w.series_id"""
 
 _FIND_SERIES = f"""
@@ -374,21 +377,29 @@ FROM differing d
 WHERE (o.series_id, o.observed_at) = (d.series_id, d.observed_at)"""
 
 _FIGURES = "({0}.value, {0}.available, {0}.capacity, {0}.status)"
-_CHANGED = f"{_FIGURES.format('held')} IS DISTINCT FROM {_FIGURES.format('excluded')}"
+# After its expiry a figure is news although it is as the last one was.
+_CHANGED = (
+    f"({_FIGURES.format('held')} IS DISTINCT FROM {_FIGURES.format('excluded')} "
+    "OR held.expires_at IS NULL)"
+)
+_EXPIRY = expiry("i.observed_at", "s.ttl_s")
 
 _UPDATE_STATUS = f"""
 INSERT INTO city.series_status AS held
     (series_id, feature_id, observed_at, received_at, value, available, capacity, status,
-     property, resource_type, source, ttl_s, clearance, changed_at)
+     property, resource_type, source, ttl_s, clearance, changed_at, expires_at)
 SELECT DISTINCT ON (i.series_id)
     i.series_id, s.feature_id, i.observed_at, :received_at, i.value, i.available, i.capacity,
-    i.status, s.property, s.resource_type, s.source, s.ttl_s, s.clearance, :received_at
+    i.status, s.property, s.resource_type, s.source, s.ttl_s, s.clearance, :received_at,
+    CASE WHEN {_EXPIRY} > :received_at THEN {_EXPIRY} END
 FROM {_INCOMING} JOIN city.series s USING (series_id)
 ORDER BY i.series_id, i.observed_at DESC
 ON CONFLICT (series_id) DO UPDATE
 SET observed_at = excluded.observed_at, received_at = excluded.received_at,
     value = excluded.value, available = excluded.available, capacity = excluded.capacity,
-    status = excluded.status,
+    status = excluded.status, expires_at = excluded.expires_at,
     changed_at = CASE WHEN {_CHANGED} THEN excluded.received_at ELSE held.changed_at END,
-    previous_available = CASE WHEN {_CHANGED} THEN held.available ELSE held.previous_available END
+    previous_available = CASE WHEN held.expires_at IS NULL THEN NULL
+                              WHEN {_CHANGED} THEN held.available
+                              ELSE held.previous_available END
 WHERE held.observed_at <= excluded.observed_at"""

@@ -260,7 +260,10 @@ series_status = Table(
     Column("changed_at", _INSTANT, nullable=False),
     # What was available before that.
     Column("previous_available", Integer),
+    # When the figure expires, which is to be told then; none once that is so.
+    Column("expires_at", _INSTANT),
     Index("series_status_newest", "feature_id", text("observed_at DESC")),
+    Index("series_status_expiring", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
 )
 
 rollup_queue = Table(

@@ -226,11 +226,12 @@ def _catchment_statement(travel: Travel) -> str:
             JOIN unnest(%(limits)s::float8[]) AS l (seconds)
               ON s.seconds <= l.seconds OR t.seconds <= l.seconds
             UNION ALL
-            -- The road of the place itself, as far as it goes both ways.
+            -- The road of the place itself, from either side that leads to it.
             SELECT l.seconds, ST_LineSubstring(
                 h.geom_3857,
-                greatest(0, h.share - (l.seconds - h.off_s) / greatest(h.along_s, h.against_s)),
-                least(1, h.share + (l.seconds - h.off_s) / greatest(h.along_s, h.against_s))), 1, 0
+                greatest(0, h.share - coalesce((l.seconds - h.off_s) / nullif(h.along_s, -1), 0)),
+                least(1, h.share + coalesce((l.seconds - h.off_s) / nullif(h.against_s, -1), 0))
+            ), 1, 0
             FROM here h JOIN unnest(%(limits)s::float8[]) AS l (seconds) ON l.seconds > h.off_s
         ),
         parts AS (

@@ -152,8 +152,6 @@ class SearchParameters(BaseModel):
         place = self._place(has_area=area is not None)
         if place is None and area is None:
             raise MissingParameter("lon")
-        if place is None and then is not None:
-            raise InvalidParameter("datetime", self.datetime_ or "", "needs lon and lat")
         return SearchQuery(
             at=at,
             place=place,

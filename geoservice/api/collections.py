@@ -12,6 +12,7 @@ from geoservice.api.narrowing import CRS84
 from geoservice.api.ogc_tiles import CONFORMANCE as TILES_CONFORMANCE
 from geoservice.api.ogc_tiles import tilesets_link
 from geoservice.api.parameters import CallerAccess, ServiceSettings
+from geoservice.asyncapi import MEDIA_TYPE as ASYNCAPI
 from geoservice.settings import CitySettings
 from layers.access import Access
 from layers.base import Layer
@@ -67,6 +68,7 @@ async def landing_page(request: Request, settings: ServiceSettings) -> Response:
                     "http://www.opengis.net/def/rel/ogc/1.0/tiling-schemes",
                     "Grids of tiles",
                 ),
+                _link(f"{base}/asyncapi", "related", "What it sends by itself", ASYNCAPI),
                 _link(f"{base}/map", "related", "Map 地图", "text/html"),
             ],
         }

@@ -52,7 +52,7 @@ def _query_parameters(dependant: Dependant) -> Iterator[str]:
     for parameter in dependant.query_params:
         kind = parameter.field_info.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
-            yield from kind.model_fields
+            yield from (one.alias or name for name, one in kind.model_fields.items())
         else:
             yield parameter.alias
     for part in dependant.dependencies:

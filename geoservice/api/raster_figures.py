@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import re
 from typing import Annotated, Any
 
@@ -11,7 +10,6 @@ import numpy as np
 import shapely
 from fastapi import APIRouter, Body, Query
 from pyproj import Geod
-from shapely.geometry import shape as as_shape
 from starlette.responses import Response
 
 from geoservice.api.answers import cache_control, json_response
@@ -20,6 +18,7 @@ from geoservice.api.parameters import (
     RequestedAsRecorded,
     RequestedInstant,
 )
+from geoservice.api.posted_shapes import posted_shape
 from geoservice.api.raster_parameters import Rasters, parse_bands
 from geoservice.raster_service import time_asked
 from layers.access import Access
@@ -32,7 +31,6 @@ from tiles.raster.zonal import ZonalFigures, zonal
 router = APIRouter(tags=["Rasters"])
 
 MAX_AREAS = 50
-MAX_VERTICES = 20_000
 MAX_BANDS = 16
 _ELLIPSOID = Geod(ellps="GRS80")
 
@@ -114,7 +112,7 @@ async def raster_profile(  # one for each parameter
     (row,) = await service.find(access, [raster_name(raster)], time_asked(at, as_recorded))
     source = service.source(row)
     source.check_bands([band], "band", 1)
-    line = _shape(body, "LineString")
+    line = shapely.force_2d(posted_shape(body, "LineString"))
     if shapely.get_num_coordinates(line) > samples or line.length == 0:
         raise InvalidBody("needs a line of some length with at most as many points as samples")
     places = np.asarray(line.coords)[:, :2]
@@ -155,33 +153,9 @@ def _areas(body: dict[str, Any]) -> list[Any]:
     features = body.get("features") if body.get("type") == "FeatureCollection" else [body]
     if not isinstance(features, list) or not 1 <= len(features) <= MAX_AREAS:
         raise InvalidBody(f"needs 1 to {MAX_AREAS} areas", "/features")
-    return [_shape(feature, "Polygon", "MultiPolygon") for feature in features]
-
-
-def _shape(document: Any, *kinds: str) -> Any:
-    """The shape of a geometry or a feature of GeoJSON, degrees.
-
-    Raises:
-        InvalidBody: it is none, is of another kind, too fine, or lies outside the earth.
-    """
-    if isinstance(document, dict) and document.get("type") == "Feature":
-        document = document.get("geometry")
-    if not isinstance(document, dict) or document.get("type") not in kinds:
-        raise InvalidBody(f"needs GeoJSON of type {' or '.join(kinds)}")
-    try:
-        shape = shapely.force_2d(as_shape(document))
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError, shapely.GEOSException):
-        raise InvalidBody("has coordinates that make no shape", "/coordinates") from None
-    if shape.is_empty or not all(map(math.isfinite, shape.bounds)):
-        raise InvalidBody("has no coordinates, or some that are no numbers", "/coordinates")
-    west, south, east, north = shape.bounds
-    if west < -180 or east > 180 or south < -90 or north > 90:
-        raise InvalidBody("lies outside of -180 to 180 and -90 to 90 degrees", "/coordinates")
-    if shapely.get_num_coordinates(shape) > MAX_VERTICES:
-        raise InvalidBody(f"has more than {MAX_VERTICES} points", "/coordinates")
-    if not shape.is_valid:
-        raise InvalidBody("crosses itself", "/coordinates")
-    return shape
+    return [
+        shapely.force_2d(posted_shape(feature, "Polygon", "MultiPolygon")) for feature in features
+    ]
 
 
 def _area_document(source: RasterSource, area: Any, found: ZonalFigures) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,7 +17,7 @@ from geoservice.api.answers import base_url, json_response
 from geoservice.api.observations import MAX_BATCH, Batch, take_in
 from geoservice.api.parameters import CallerAccess, ServiceDatabase
 from geoservice.readers import ReaderConnection
-from geoservice.sensorthings.entities import entity
+from geoservice.sensorthings.entities import entity, instant
 from geoservice.sensorthings.queries import (
     MOST_EXPANDED,
     Options,
@@ -82,7 +83,8 @@ async def read_path(  # the path says what is asked for, the options which of it
     options = parse_options(given, SETS[wanted.set_name].fields)
     async with database.readers(access).connection() as connection:
         rows, count = await read_entities(connection, wanted, options)
-        is_more = len(rows) > options.top
+        # A page of nothing has no next one.
+        is_more = len(rows) > options.top > 0
         rows = rows[: options.top]
         if is_one and not rows:
             message = "there is no such entity"
@@ -92,7 +94,8 @@ async def read_path(  # the path says what is asked for, the options which of it
         return json_response(found[0], headers=_LIVE)
     document: dict[str, Any] = {} if count is None else {"@iot.count": count}
     if is_more:
-        document["@iot.nextLink"] = _next_link(request, options)
+        last = rows[-1][SETS[wanted.set_name].key]
+        document["@iot.nextLink"] = _next_link(request, options, last)
     return json_response(document | {"value": found}, headers=_LIVE)
 
 
@@ -192,13 +195,26 @@ def _nested(given: Mapping[str, str], target: str) -> Options:
     return replace(options, top=min(options.top, MOST_EXPANDED), with_count=False)
 
 
-def _next_link(request: Request, options: Options) -> str:
-    given = dict(request.query_params) | {
-        "$top": str(options.top),
-        "$skip": str(options.skip + options.top),
-    }
+def _next_link(request: Request, options: Options, last: Any) -> str:
+    """The next page: after the last identifier, or by number in an order that was asked for."""
+    given = dict(request.query_params) | {"$top": str(options.top)}
+    if options.order:
+        given["$skip"] = str(options.skip + options.top)
+    else:
+        given.pop("$skip", None)
+        given["$skiptoken"] = _literal(last)
     path = request.url.path
     return f"{base_url(request)}{path}?{urlencode(given, safe='$,/')}"
+
+
+def _literal(known: Any) -> str:
+    """An identifier as a literal of ``$filter``."""
+    if isinstance(known, datetime):
+        return instant(known)
+    if isinstance(known, str):
+        doubled = known.replace("'", "''")
+        return f"'{doubled}'"
+    return str(known)
 
 
 @router.post("/Observations", summary="SensorThings: send an observation", status_code=201)

@@ -11,7 +11,7 @@ import orjson
 from geoservice.hours import CityHours
 from layers.event_reading import Event
 from layers.events import Topic
-from layers.observations import Status, derived_status
+from layers.observations import Freshness, Status, derived_status
 
 
 def event_document(event: Event, hours: CityHours) -> dict[str, Any]:
@@ -42,8 +42,10 @@ def _availability(
 ) -> dict[str, Any]:
     is_open = hours(attributes.get("opening_hours"), datetime.now(UTC))
     capacity = body.get("capacity", attributes.get("capacity"))
+    # Events of before freshness was told were of figures that had not expired.
+    is_expired = body.get("freshness") == Freshness.expired.name
     status = derived_status(
-        status=Status(body["status"]),
+        status=Status.unknown if is_expired else Status(body["status"]),
         available=body.get("available"),
         capacity=capacity,
         is_open=is_open,

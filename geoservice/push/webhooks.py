@@ -30,6 +30,7 @@ from geoservice.push.documents import event_document
 from geoservice.settings import PushSettings
 from layers.access import Access, Clearance
 from layers.event_reading import Event, read_events
+from layers.observations import Freshness
 from layers.roles import Role
 from layers.subscriptions import (
     Delivery,
@@ -236,6 +237,9 @@ class _Chooser:
             return True
         state = (event.feature_id or 0, str(event.body.get("resource_type", "")))
         available = event.body.get("available")
+        if event.body.get("freshness") == Freshness.expired.name:
+            # What was told is not known any more, so it is news when it is so again.
+            self.states.discard(state)
         if available is None:
             return False
         if available >= least:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from geoservice.reference.cli import cli_page
+from geoservice.reference.events import events_page
 from geoservice.reference.formats import formats_page
 from geoservice.reference.layers import code_lists_page, layer_page, layers_page
 from geoservice.reference.problems import problems_page
@@ -25,6 +26,7 @@ def pages() -> dict[str, str]:
         "docs/reference/settings.md": settings_page(),
         "docs/reference/problems.md": problems_page(),
         "docs/reference/cli.md": cli_page(),
+        "docs/reference/events.md": events_page(),
         "docs/reference/formats.md": formats_page(),
         "docs/reference/code-lists.md": code_lists_page(),
         "docs/reference/rules.md": rules_page(),

@@ -26,7 +26,7 @@ _COMPARISON = re.compile(
 )
 _ORDER = re.compile(r"(?P<field>[\w@./]+)(?:\s+(?P<way>asc|desc))?")
 _EXPANDED = re.compile(r"\s*(?P<name>\w+)(?:\((?P<options>[^()]*)\))?\s*(?:,|$)")
-_KNOWN = ("$top", "$skip", "$count", "$orderby", "$select", "$expand", "$filter")
+_KNOWN = ("$top", "$skip", "$count", "$orderby", "$select", "$expand", "$filter", "$skiptoken")
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,7 @@ class Options:
         order: SQL; empty leaves it to the set.
         select: Names of members; empty takes all.
         expand: Options by the name of what is expanded.
+        after: The identifier, as a literal, after which a later page begins; empty at the first.
     """
 
     top: int = _DEFAULT_TOP
@@ -97,6 +98,7 @@ class Options:
     order: str = ""
     select: tuple[str, ...] = ()
     expand: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    after: str = ""
 
 
 def parse_options(given: Sequence[tuple[str, str]], fields: Mapping[str, Field]) -> Options:
@@ -113,6 +115,9 @@ def parse_options(given: Sequence[tuple[str, str]], fields: Mapping[str, Field])
         if name in values:
             raise InvalidParameter(name, value, "is given more than once")
         values[name] = value
+    after = values.get("$skiptoken", "")
+    if after and ("$orderby" in values or "$skip" in values):
+        raise InvalidParameter("$skiptoken", after[:80], "goes without $orderby and $skip")
     conditions, parameters = _filter(values.get("$filter", ""), fields)
     return Options(
         top=_whole(values, "$top", _DEFAULT_TOP, MOST),
@@ -123,6 +128,7 @@ def parse_options(given: Sequence[tuple[str, str]], fields: Mapping[str, Field])
         order=_order(values.get("$orderby", ""), fields),
         select=tuple(n.strip() for n in values.get("$select", "").split(",") if n.strip()),
         expand=_expand(values.get("$expand", "")),
+        after=after,
     )
 
 

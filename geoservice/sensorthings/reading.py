@@ -18,6 +18,7 @@ from geoservice.sensorthings.queries import (
     whole_literal,
 )
 from layers.access import Clearance
+from layers.errors import InvalidParameter
 from layers.registry import get_layer, is_known
 
 Row = dict[str, Any]
@@ -38,6 +39,19 @@ class EntitySet:
     key: str
     order: str
     fields: Mapping[str, Field]
+
+    def beyond(self, after: str) -> tuple[str, Any]:
+        """The condition of what comes after an identifier in that order, and the bound value.
+
+        Raises:
+            InvalidParameter: it is no identifier of the set.
+        """
+        known = next(one for one in self.fields.values() if one.column == self.key)
+        sign = "<" if self.order.endswith("DESC") else ">"
+        try:
+            return f"{self.key} {sign} %(after)s", known.parse(after)
+        except ValueError as error:
+            raise InvalidParameter("$skiptoken", after[:80], str(error)) from None
 
 
 _THING = {
@@ -144,9 +158,13 @@ async def read_entities(
     order = f"{options.order}, {of.order}" if options.order else of.order
     parameters = {**options.parameters, **(wanted.parameters or {})}
     parameters |= {"top": options.top + 1, "skip": options.skip}
+    page = where
+    if options.after:
+        beyond, parameters["after"] = of.beyond(options.after)
+        page = f"{where} AND {beyond}" if where else f" WHERE {beyond}"
     rows = await _rows(
         connection,
-        f"SELECT * FROM {of.source} e{where} ORDER BY {order} LIMIT %(top)s OFFSET %(skip)s",
+        f"SELECT * FROM {of.source} e{page} ORDER BY {order} LIMIT %(top)s OFFSET %(skip)s",
         parameters,
     )
     if not options.with_count:
@@ -175,24 +193,6 @@ async def read_features(
             "ORDER BY v.feature_id, upper(v.valid_during) DESC"
         )
         found |= {r["feature_id"]: r for r in await _rows(connection, statement, {"ids": ids})}
-    return found
-
-
-async def read_newest(
-    connection: ReaderConnection, series_ids: Sequence[int], top: int, *, ascending: bool
-) -> dict[int, list[Row]]:
-    """The newest observations of series, or the oldest, by their numbers."""
-    order = "ASC" if ascending else "DESC"
-    rows = await _rows(
-        connection,
-        "SELECT s.series_id AS of_series, o.* FROM unnest(CAST(%(series)s AS int[])) s (series_id) "
-        f"CROSS JOIN LATERAL (SELECT * FROM {SETS['Observations'].source} e "
-        f"WHERE e.series_id = s.series_id ORDER BY observed_at {order} LIMIT %(top)s) o",
-        {"series": list(series_ids), "top": top},
-    )
-    found: dict[int, list[Row]] = {number: [] for number in series_ids}
-    for row in rows:
-        found[row.pop("of_series")].append(row)
     return found
 
 

@@ -23,6 +23,9 @@ TOLERANCE_M = 0.001
 AREA_TOLERANCE_M2 = 0.01
 """By no more may areas differ between before and after, and a parcel must be larger."""
 
+GAP_M = 0.1
+"""A hole that is nowhere wider is a gap between surveys, not land of somebody else."""
+
 _XY = tuple[float, float]
 
 
@@ -95,7 +98,7 @@ def _refuse_loss(plane: Plane, parcels: Sequence[MultiPolygon], joined: Polygon)
         place = plane.place_of(parcels[0].representative_point())
         raise InvalidTransaction("overlap", "/parcels", place)
     for hole in joined.interiors:
-        if Polygon(hole).buffer(-TOLERANCE_M).is_empty:
+        if Polygon(hole).buffer(-GAP_M / 2).is_empty:
             place = plane.place_of(Point(hole.coords[0]))
             raise InvalidTransaction("leave a gap between them", "/parcels", place)
 

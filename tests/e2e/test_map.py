@@ -304,6 +304,69 @@ def test_a_court_for_tonight_within_a_walk_is_found(
     page.get_by_role("tab", name="图层").click()
 
 
+def test_a_burst_shows_the_valves_to_close_and_the_parcels_without_supply(
+    visit: Visit, site: Site, key: str
+) -> None:
+    visit.jump(17)
+    page = visit.page
+    with site.city.address.connect(Role.OWNER) as connection:
+        lon, lat = connection.execute(
+            text(
+                "SELECT ST_X(p), ST_Y(p) FROM (SELECT ST_LineInterpolatePoint(geom, 0.5) AS p "
+                "FROM city.pipelines WHERE category = 'JS' ORDER BY geom_3857 <-> ST_Transform("
+                "ST_SetSRID(ST_MakePoint(114.0578, 22.5437), 4490), 3857) LIMIT 1) m"
+            )
+        ).one()
+    asked = {"lon": lon, "lat": lat, "kind": "JS"}
+    told = httpx2.get(
+        f"{site.url}/pipelines/isolate", params=asked, headers={"Authorization": f"Bearer {key}"}
+    ).json()
+
+    page.get_by_role("tab", name="管网").click()
+    page.get_by_role("button", name="点选爆管位置").click()
+    at = page.evaluate("at => window.geoserviceMap.project(at)", [lon, lat])
+    box = page.locator("canvas.maplibregl-canvas").bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + at["x"], box["y"] + at["y"])
+
+    shown = page.locator(".network-summary")
+    for valve in told["close"]:
+        expect(shown.locator("[data-name=valvesToClose]")).to_contain_text(valve["code"])
+    count = len(told["close"]) + len(told["need_not_close"])
+    assert count > 0
+    expect(page.locator(".valve-marker")).to_have_count(count)
+    expect(shown.locator("[data-name=parcelsDry]")).to_contain_text(str(told["parcels"]["count"]))
+    if picture := os.environ.get("GEOSERVICE_SCREENSHOT"):
+        page.screenshot(path=Path(picture).with_name("burst.png"))
+    page.get_by_role("button", name="清除结果").click()
+    expect(page.locator(".valve-marker")).to_have_count(0)
+    page.get_by_role("tab", name="图层").click()
+
+
+def test_a_drawn_line_shows_the_section_through_the_pipes(visit: Visit, key: str) -> None:
+    visit.jump(17)
+    page = visit.page
+    box = page.locator("canvas.maplibregl-canvas").bounding_box()
+    assert box is not None
+    page.get_by_role("tab", name="管网").click()
+    page.get_by_role("button", name="画断面线").click()
+    for x, y in ((500, 330), (760, 500)):
+        page.mouse.click(box["x"] + x, box["y"] + y)
+
+    picture = page.locator(".section-picture img")
+    expect(picture).to_be_visible(timeout=15_000)
+    asked = next(url for url in reversed(visit.asked) if "/pipelines/section?" in url)
+    headers = {"Authorization": f"Bearer {key}"}
+    cuts = httpx2.get(asked.replace("f=svg", "f=json"), headers=headers).json()["cuts"]
+    assert {"JS", "PS"} & {cut["category"] for cut in cuts}
+    page.wait_for_function("document.querySelector('.section-picture img').naturalWidth > 0")
+    if shot := os.environ.get("GEOSERVICE_SCREENSHOT"):
+        page.screenshot(path=Path(shot).with_name("section.png"))
+    page.get_by_role("button", name="清除结果").click()
+    expect(picture).to_have_count(0)
+    page.get_by_role("tab", name="图层").click()
+
+
 def test_an_alert_comes_to_the_map_and_is_seen_to(visit: Visit, site: Site) -> None:
     with site.city.address.connect(Role.OWNER) as connection:
         node = connection.execute(

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
@@ -16,6 +18,7 @@ from playwright.sync_api import Browser, ViewportSize, expect
 from pyproj import Transformer
 
 from layers.access import Clearance
+from layers.claims import Claim
 from layers.rasters import RasterKind
 from layers.roles import Role
 from loaders.rasters import RasterOptions, RasterStore, load_raster
@@ -129,6 +132,37 @@ def test_one_past_year_is_shown_and_nobody_can_take_it_for_the_present(visit: Vi
     assert now == len(visit.drawn("parcels"))
     visit.page.locator("[data-button=time]").click()
     expect(bar).to_be_hidden()
+
+
+def test_through_the_years_a_parcel_is_seen_to_split(visit: Visit, site: Site) -> None:
+    lon, lat, split = 114.3, 22.42, datetime(2014, 1, 1, tzinfo=UTC)
+    whole = Claim(datetime(2001, 1, 1, tzinfo=UTC), split, is_correction=True)
+    site.city.publish("parcels", [strip("WHOLE", lon, lon + 0.002, lat)], claim=whole)
+    parts = [strip("WEST", lon, lon + 0.001, lat), strip("EAST", lon + 0.001, lon + 0.002, lat)]
+    site.city.publish("parcels", parts, valid_from=split)
+    visit.jump(17, lon + 0.001, lat + 0.001)
+    choose(visit, "time")
+    seen = []
+    for day in ("2000-06-30", "2010-06-30", "2020-06-30"):
+        date = visit.page.locator("#time input[type=date]")
+        date.fill(day)
+        date.dispatch_event("change")
+        visit.wait_until(f"document.body.dataset.time.startsWith('{day}')")
+        settle(visit)
+        seen.append(len({one["id"] for one in visit.drawn("parcels")}))
+
+    visit.page.locator("#time").get_by_role("button").click()
+    visit.wait_until("document.body.dataset.time === 'now'")
+    visit.page.locator("[data-button=time]").click()
+    assert [0, 1, 2] == seen
+
+
+def strip(code: str, west: float, east: float, south: float) -> dict[str, Any]:
+    """A parcel from west to east."""
+    north = south + 0.002
+    corners = ((west, south), (east, south), (east, north), (west, north), (west, south))
+    ring = ", ".join(f"{x} {y}" for x, y in corners)
+    return {"code": code, "wkt": f"MULTIPOLYGON((({ring})))"}
 
 
 def test_a_past_night_can_be_opened_by_its_address(browser: Browser, site: Site, key: str) -> None:

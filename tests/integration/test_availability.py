@@ -439,6 +439,47 @@ def test_an_earlier_instant_is_answered_with_the_places_and_figures_of_then(
     assert [1, 0] == free
 
 
+@pytest.mark.parametrize(
+    "area",
+    [
+        {"bbox": "114.69,22.69,114.73,22.71"},
+        {"within": "POLYGON((114.69 22.69, 114.73 22.69, 114.71 22.75, 114.69 22.69))"},
+        {"route": "LINESTRING(114.73 22.7, 114.69 22.7)"},
+    ],
+    ids=["bbox", "within", "route"],
+)
+def test_an_earlier_instant_of_an_area_is_answered_page_by_page(
+    client: TestClient, past_area: str, area: dict[str, str]
+) -> None:
+    names = ["旧馆0", "旧馆1", "旧馆2"]
+    asked = {**area, "datetime": past_area, "kind": "museum", "q": "旧馆", "limit": "2"}
+
+    first = client.get("/availability", params=asked).json()
+    second = client.get(first["links"][0]["href"]).json()
+    free = client.get("/availability", params=asked | {"min_available": "6"}).json()
+
+    found = [one["properties"] for page in (first, second) for one in page["features"]]
+    assert (names[::-1] if "route" in area else names) == [one["name"] for one in found]
+    assert {5, 6, 7} == {one["available"] for one in found}
+    assert "links" not in second
+    assert {"旧馆1", "旧馆2"} == {one["properties"]["name"] for one in free["features"]}
+
+
+@pytest.fixture(scope="module")
+def past_area(city: City, client: TestClient, observer: dict[str, str]) -> str:
+    """The instant at which three museums, which have other names now, had 5, 6 and 7 free."""
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    old = [
+        facility(f"PAST{n}", 114.7 + n / 100, 22.7, name=f"旧馆{n}", kind="museum")
+        for n in range(3)
+    ]
+    city.publish("facilities", old, valid_from=yesterday - timedelta(days=9))
+    figures = [figure(f"PAST{n}", 5 + n, age_s=86_400) for n in range(3)]
+    assert client.post("/observations", json=figures, headers=observer).status_code == 200
+    city.publish("facilities", [one | {"name": f"新馆{n}"} for n, one in enumerate(old)])
+    return (yesterday + timedelta(seconds=30)).isoformat()
+
+
 def test_a_facility_tells_each_of_its_resources(
     city: City, client: TestClient, observer: dict[str, str]
 ) -> None:

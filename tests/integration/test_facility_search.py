@@ -143,6 +143,19 @@ def test_a_district_and_its_streets(client: TestClient) -> None:
     assert [] == search(client, district="440398")
 
 
+def test_a_district_at_an_instant_just_past_is_that_of_now(client: TestClient) -> None:
+    asked = {"district": "440399001", "kind": "library", "limit": "100"}
+    just_past = datetime.now(UTC).isoformat()
+
+    now, then = (
+        client.get("/availability", params=asked | more).json()["features"]
+        for more in ({}, {"datetime": just_past})
+    )
+
+    assert now
+    assert [one["id"] for one in now] == [one["id"] for one in then]
+
+
 def test_a_route_gives_what_lies_along_it_in_its_order(client: TestClient) -> None:
     route = "LINESTRING(114.005 22.505, 114.05 22.55, 114.095 22.51)"
 
@@ -256,7 +269,6 @@ def test_a_resource_has_its_own_figure(client: TestClient) -> None:
         "district=区",
         "lon=114&lat=22&cursor=abc",
         "lon=114&lat=22&cursor=WyJhIiwgMV0=",
-        "bbox=114,22,115,23&datetime=2020-01-01T00:00:00Z",
         "lon=114&lat=22&accessible=maybe",
     ],
 )

@@ -103,6 +103,18 @@ def test_a_split_conserves_the_area_and_puts_its_vertex_into_the_neighbour(
         assert of_part <= neighbour
 
 
+def test_a_hidden_neighbour_gets_its_vertex_and_is_not_named(
+    client: TestClient, staff: dict[str, str], headers_of: KeyMaker, row: tuple[int, float]
+) -> None:
+    first, lat = row
+    line = [(114.0005, lat + 0.0002), (114.0025, lat + 0.0003)]
+
+    done = split(client, staff, first + 1, line).json()
+
+    hidden = corners(client, first + 2, headers_of(Clearance.RESTRICTED))
+    assert ([code(first)], 6) == (done["neighbours"], len(hidden))
+
+
 def test_parts_have_what_the_parcel_had_and_it_is_no_more(
     client: TestClient, staff: dict[str, str], row: tuple[int, float]
 ) -> None:

@@ -24,7 +24,12 @@ from tests.support import City, facility
 
 DAY = "2020-07-06"
 LOTS, UNTIL_H = 40, 10
-TTL_S = 3_600
+TTL_S = 4 * 3_600
+"""No figure of the day has expired when it is sent: what has is told without its number."""
+
+BEGIN = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=UNTIL_H)
+"""The day is sent as if it were going on now."""
+
 SEARCHERS = 3
 Figures = dict[str, list[tuple[datetime, int]]]
 
@@ -32,6 +37,7 @@ Figures = dict[str, list[tuple[datetime, int]]]
 @pytest.fixture(scope="module")
 def real_day(shared_data: Path) -> Figures:
     """Free spaces of some car parks, by their names, in order."""
+    shift = BEGIN - datetime.fromisoformat(f"{DAY}T00:00:00+00:00")
     file = shared_data / "04_facilities_timeseries" / "parking_de" / f"{DAY}.csv"
     found: Figures = defaultdict(list)
     with file.open(encoding="utf-8", newline="") as lines:
@@ -41,7 +47,7 @@ def real_day(shared_data: Path) -> Figures:
                 break
             for name, value in row.items():
                 if value:
-                    found[name].append((at, int(float(value))))
+                    found[name].append((at + shift, int(float(value))))
     names = [name for name, figures in found.items() if len({v for _, v in figures}) > 5]
     return {name: found[name] for name in sorted(names)[:LOTS]}
 
@@ -120,9 +126,9 @@ def test_what_comes_out_is_what_the_files_say(
         replay(service, real_day, headers_of(Clearance.PUBLIC, "observe:replay"))
 
     assert {200} == statuses
-    random, start = Random(7), datetime.fromisoformat(f"{DAY}T00:10:00+00:00")
+    random, start = Random(7), BEGIN + timedelta(minutes=10)
     for _ in range(15):
-        at = start + timedelta(seconds=random.randrange(UNTIL_H * 3_600))
+        at = start + timedelta(seconds=random.randrange(UNTIL_H * 3_600 - 600))
         plain = {name: known_at(figures, at) for name, figures in real_day.items()}
         assert plain == {code: p["available"] for code, p in found_at(service, at).items()}
     expected = {name: changes([v for _, v in figures]) for name, figures in real_day.items()}

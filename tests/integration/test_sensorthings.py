@@ -170,6 +170,8 @@ def test_what_nobody_may_send_is_refused(
         ("/Things?$top=100000", 400),
         ("/Things?$expand=Sensors", 400),
         ("/Things?top=1", 400),
+        ("/Things?$skiptoken=x", 400),
+        ("/Things?$skiptoken=1&$skip=1", 400),
         ("/Sensors('it''s')", 404),
     ],
 )
@@ -188,3 +190,21 @@ def test_the_root_names_the_sets(client: TestClient) -> None:
     names = [one["name"] for one in document["value"]]
     assert ["Things", "Locations", "Datastreams", "Sensors", "ObservedProperties"] == names
     assert all(client.get(one["url"]).status_code == 200 for one in document["value"])
+
+
+def test_a_later_page_begins_after_the_last_one_whatever_came_in_between(
+    client: TestClient, office: dict[str, str]
+) -> None:
+    number = stream_of(client, "availability")["@iot.id"]
+    asked: dict[str, Any] = {"top": 2, "skip": 1, "count": "true"}
+    page = get(client, f"/Datastreams({number})/Observations", **asked)
+    newer = {"facility": "HALL", "available": 9, "source": "desk"}
+    newer["observed_at"] = (NOW + timedelta(seconds=1)).isoformat()
+
+    assert 200 == client.post("/observations", json=newer, headers=office).status_code
+    after = client.get(page["@iot.nextLink"]).json()
+
+    assert [4, 5] == [one["result"] for one in page["value"]]
+    assert [6, 7] == [one["result"] for one in after["value"]]
+    assert (6, 7) == (page["@iot.count"], after["@iot.count"])
+    assert "@iot.nextLink" not in get(client, "/Datastreams", top=0)

@@ -24,6 +24,8 @@ from tests.support import City, facility
 GEOD = pyproj.Geod(a=6378137.0, rf=298.257222101)
 WEST, SOUTH, STEP, SIZE = 114.0, 22.5, 0.002, 12
 HERE = (WEST + 5.3 * STEP, SOUTH + 5.1 * STEP)
+ALONE = (WEST + 0.1, SOUTH)
+"""In the middle of a one-way street to the north that meets no other."""
 Node = tuple[int, int]
 SPEED = {"primary": 40 / 3.6, "tertiary": 30 / 3.6}
 WALKING = 1.25
@@ -79,6 +81,10 @@ def made(city: City) -> None:
     secret = {"code": "SECRET", "road_class": "primary", "clearance": Clearance.RESTRICTED}
     ends = ", ".join(f"{x} {y}" for x, y in ((WEST - 0.02, SOUTH), (WEST - 0.02, SOUTH + 0.02)))
     city.publish("roads", [secret | {"wkt": f"MULTILINESTRING(({ends}))"}])
+    x, y = ALONE
+    alone = {"code": "ALONE", "road_class": "primary", "oneway": True}
+    alone["wkt"] = f"MULTILINESTRING(({x} {y - 0.01}, {x} {y + 0.01}))"
+    city.publish("roads", [alone])
     rows = [facility(code, x, y, kind="library") for code, (x, y) in PLACES.items()]
     city.publish("facilities", rows)
     with city.address.connect(Role.LOADER) as connection:
@@ -210,6 +216,21 @@ def test_a_catchment_holds_the_places_from_which_it_is_reached(client: TestClien
             assert large.distance(shapely.Point(place)) < 0.002
         if seconds > 1_100:
             assert not large.contains(shapely.Point(place))
+
+
+def test_a_one_way_street_is_followed_back_only_from_a_place_on_it(
+    client: TestClient, city: City
+) -> None:
+    city.publish("facilities", [facility("ALONE", *ALONE, kind="library")])
+    x, y = ALONE
+    found = client.get("/availability", params={"lon": x, "lat": y, "limit": 1}).json()
+    path = f"/availability/{found['features'][0]['id']}/catchment"
+
+    answer = client.get(path, params={"minutes": "1", "travel": "driving"}).json()
+
+    area = shapely.geometry.shape(answer["features"][0]["geometry"])
+    assert area.contains(shapely.Point(x, y - 0.004))
+    assert not area.contains(shapely.Point(x, y + 0.004))
 
 
 def test_secret_roads_lead_nowhere(client: TestClient, city: City) -> None:

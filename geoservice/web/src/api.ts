@@ -105,6 +105,13 @@ export async function sendJson<T>(
   return (await response.json()) as T;
 }
 
+/** A picture of the service as an address that an image may have; to be revoked after use. */
+export async function getPicture(path: string, signal: AbortSignal): Promise<string> {
+  const response = await request(path, { headers: authorization(), signal });
+  if (!response.ok) throw new ServiceError(response.status, await detailOf(response));
+  return URL.createObjectURL(await response.blob());
+}
+
 export async function getJson<T>(
   path: string,
   { key = currentKey(), signal }: RequestOptions = {},

@@ -2,7 +2,7 @@
 
 import { authorization, serviceUrl } from './api.ts';
 import { readEvents } from './event-stream.ts';
-import type { Status } from './types.ts';
+import type { Freshness, Status } from './types.ts';
 
 const AGAIN_MS = 2000;
 /** How long the first answer waits for the stream. */
@@ -17,6 +17,7 @@ export interface LiveChange {
   status: Status;
   is_open: boolean | null;
   observed_at: string;
+  freshness?: Freshness;
 }
 
 /** Listens to one thing at a time; comes back by itself and is told what it missed. */

@@ -182,7 +182,8 @@ export class LiveAvailability {
     const { available, capacity, status, is_open, observed_at } = change;
     const age_s = Math.max(0, (Date.now() - Date.parse(observed_at)) / 1000);
     const told = { available, capacity, status, is_open, observed_at, age_s };
-    const availability: Availability = { ...known.availability, ...told, freshness: 'fresh' };
+    const { freshness = 'fresh' } = change;
+    const availability: Availability = { ...known.availability, ...told, freshness };
     this.#readings.set(change.feature_id, { ...known, availability, received_at_ms: Date.now() });
     this.#mark(availability);
     const readings = this.#inView([...this.#readings.values()]);

@@ -31,6 +31,7 @@ import { ButtonGroup, lookToggles, type Toggle } from './map-buttons.ts';
 import { createMap } from './map-view.ts';
 import { Nearest } from './nearest.ts';
 import { coverError, coverLoading, showNotice, startNotices, uncover } from './notices.ts';
+import { Network, PIPES_LAYER } from './network.ts';
 import { Panel } from './panel.ts';
 import { createSelection } from './selection.ts';
 import { Relief } from './terrain.ts';
@@ -98,11 +99,15 @@ function openMap(
   const layers = element('div', { class: 'tab-body layer-list' });
   const nearest = element('div', { class: 'tab-body' });
   const loads = element('div', { class: 'tab-body' });
+  const network = element('div', { class: 'tab-body' });
   const alerts = element('div', { class: 'tab-body' });
   const panel = new Panel(byId('panel'), [
     { name: 'layers', icon: 'layers', body: layers },
     ...(catalogue.byName.has(LIVE_LAYER)
       ? [{ name: 'nearest', icon: 'pin', body: nearest } as const]
+      : []),
+    ...(catalogue.byName.has(PIPES_LAYER)
+      ? [{ name: 'network', icon: 'pipes', body: network } as const]
       : []),
     ...(currentKey() !== null ? [{ name: 'alerts', icon: 'bell', body: alerts } as const] : []),
     ...(loadable ? [{ name: 'loads', icon: 'upload', body: loads } as const] : []),
@@ -128,6 +133,9 @@ function openMap(
   });
   createLayerList(layers, { map, catalogue, visibility, live, appearance });
   new Nearest(nearest, { map, catalogue, clicks, open });
+  if (catalogue.byName.has(PIPES_LAYER)) {
+    new Network(network, { map, catalogue, clicks, selection });
+  }
   if (currentKey() !== null) new Alerts(alerts, map);
   if (loadable) new Loads(loads, { map, catalogue, visibility, list: loadable });
 }

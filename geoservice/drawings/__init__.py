@@ -1,0 +1,1 @@
+"""Drawings of sections: one scene in metres for SVG, PNG and DXF."""

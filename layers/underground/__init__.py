@@ -1,0 +1,1 @@
+"""What engineers ask of the underground: pure geometry and rules over the pipes of the registry."""
