@@ -22,6 +22,7 @@ from geoservice.api import (
     loads,
     observations,
     ogc_tiles,
+    parcel_transactions,
     parcels,
     pipe_network,
     queryables,
@@ -163,6 +164,7 @@ def create_app(settings: Settings) -> FastAPI:
         rasters,
         raster_tiles,
         raster_figures,
+        parcel_transactions,
         parcels,
         underground,
     ):
