@@ -299,9 +299,10 @@ def _parcel_views(level: Clearance) -> list[str]:
             (past_table_name(PARCELS), "true"),
         )
     )
+    # Asked for one by one: as a condition it would be a join with all parcels.
     is_visible = (
-        "NOT EXISTS (SELECT FROM unnest(t.predecessors || t.successors) c (code) WHERE NOT EXISTS "
-        f"(SELECT FROM {schema}.{PARCEL_KEYS} k WHERE k.code = c.code))"
+        f"(SELECT bool_and(EXISTS (SELECT FROM {schema}.{PARCEL_KEYS} k WHERE k.code = c.code)) "
+        "FROM unnest(t.predecessors || t.successors) c (code))"
     )
     # Whoever undoes an undoing does it again, and each step must be of the state before it.
     is_undone = (

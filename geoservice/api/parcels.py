@@ -27,8 +27,9 @@ from layers.cadastre.lineage import (
     MAX_TRANSACTIONS,
     lineage_graph,
     select_feature_id,
-    select_lineage,
+    select_links,
     select_periods,
+    select_standing,
 )
 from layers.cadastre.parcel_codes import SOURCE, Breach, CodePart, parse_parcel_code
 from layers.cadastre.parcels_at import MAX_PARCELS, select_parcel, select_parcels_at
@@ -173,10 +174,12 @@ async def _walk(
     """The transactions on the way back or forth from a parcel, and whether there are more."""
     found: dict[int, Mapping[Any, Any]] = {}
     seen, codes = {code}, {code}
-    statement = select_lineage(of_successors=of_successors)
     following = "predecessors" if of_successors else "successors"
     while codes:
-        rows = (await connection.execute(statement, {"codes": sorted(codes)})).mappings().all()
+        said = {"codes": sorted(codes), "is_successor": of_successors}
+        numbers = (await connection.execute(select_links(), said)).scalars().all()
+        made = await connection.execute(select_standing(), {"numbers": numbers})
+        rows = made.mappings().all()
         found |= {row["transaction_id"]: row for row in rows}
         if len(found) > MAX_TRANSACTIONS:
             return dict(list(found.items())[:MAX_TRANSACTIONS]), True

@@ -71,20 +71,31 @@ def select_feature_id() -> Select[Any]:
     return select(_KEYS.c.feature_id).where(_KEYS.c.code == bindparam("code")).limit(1)
 
 
-def select_lineage(*, of_successors: bool) -> Select[Any]:
-    """The transactions that made parcels of the bound ``codes``, or those that ended them.
+def select_links() -> Select[Any]:
+    """The numbers of the transactions in which parcels of the bound ``codes`` have a part.
 
-    Args:
-        of_successors: Whether the codes are those of successors, so that the way leads back.
+    It is that of successors or of predecessors, as the bound ``is_successor`` says.
     """
     links = table(
-        PARCEL_LINKS, column("code", Text), column("transaction_id"), column("is_successor")
+        PARCEL_LINKS,
+        column("code", Text),
+        column("transaction_id", BigInteger),
+        column("is_successor", Boolean),
     )
-    numbers = select(links.c.transaction_id).where(
-        links.c.code.in_(bindparam("codes", expanding=True)), links.c.is_successor == of_successors
+    return select(links.c.transaction_id).where(
+        links.c.code.in_(bindparam("codes", expanding=True)),
+        links.c.is_successor == bindparam("is_successor"),
     )
+
+
+def select_standing() -> Select[Any]:
+    """The transactions with the bound ``numbers``, without those that were undone.
+
+    The numbers are asked for before: a join is not carried out below a security barrier.
+    """
     return select(_TRANSACTIONS).where(
-        _TRANSACTIONS.c.transaction_id.in_(numbers), ~_TRANSACTIONS.c.is_undone
+        _TRANSACTIONS.c.transaction_id.in_(bindparam("numbers", expanding=True)),
+        ~_TRANSACTIONS.c.is_undone,
     )
 
 
