@@ -36,6 +36,7 @@ SECONDS = 10
 AIM = Aim(10_000)
 _SOURCE = "benchmark-intake"
 _TIMEOUT_S = 60
+_LAST_S = 86_400
 
 
 def run(city: BenchmarkCity, console: Console, *, repeats: int) -> None:
@@ -101,6 +102,8 @@ def _batches(codes: Sequence[str], random: Random, begin: datetime, count: int) 
                     "observed_at": at.isoformat(),
                     "available": random.randrange(60),
                     "source": _SOURCE,
+                    # What has expired when it comes is told without its number.
+                    "ttl_s": _LAST_S,
                 }
             )
             place += 1

@@ -23,6 +23,7 @@ from geoservice.api import (
     loads,
     observations,
     ogc_tiles,
+    parcel_transactions,
     parcels,
     pipe_network,
     pipe_statistics,
@@ -167,6 +168,7 @@ def create_app(settings: Settings) -> FastAPI:
         rasters,
         raster_tiles,
         raster_figures,
+        parcel_transactions,
         parcels,
         underground,
     ):

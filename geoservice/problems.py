@@ -53,6 +53,9 @@ PROBLEMS: dict[type[Exception], Problem] = {
     errors.InvalidBody: Problem(
         "invalid-body", 400, Title("The body cannot be used", "请求体无效")
     ),
+    errors.InvalidTransaction: Problem(
+        "invalid-transaction", 422, Title("The parcels cannot be changed so", "宗地变更无效")
+    ),
     errors.UnsupportedMediaType: Problem(
         "unsupported-media-type", 415, Title("The body is of another kind", "不支持的媒体类型")
     ),
@@ -73,6 +76,9 @@ PROBLEMS: dict[type[Exception], Problem] = {
     ),
     errors.WrongJobState: Problem(
         "wrong-state", 409, Title("This cannot be asked for now", "当前状态不允许此操作")
+    ),
+    errors.ParcelChanged: Problem(
+        "parcel-changed", 409, Title("The parcel was changed meanwhile", "宗地已被他人变更")
     ),
     errors.ConflictError: Problem(
         "conflict", 409, Title("Something else is under way", "操作冲突")
@@ -152,6 +158,9 @@ def _own_error(request: Request, error: Exception) -> Response:
         members["errors"] = [{"parameter": error.name, "reason": "not known here"}]
     if isinstance(error, errors.InvalidBody):
         members["errors"] = [{"pointer": error.pointer, "reason": error.reason}]
+    if isinstance(error, errors.InvalidTransaction):
+        place = {"place": error.place} if error.place else {}
+        members["errors"] = [{"pointer": error.pointer, "reason": error.reason, **place}]
     answer = problem_response(problem, str(error), request, **members)
     if isinstance(error, errors.RateExceeded):
         answer.headers["Retry-After"] = str(error.retry_after_s)

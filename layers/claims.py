@@ -27,6 +27,7 @@ class Claim:
         valid_to: The end of a correction's period, not part of it; None means without an end.
         is_correction: Whether the rows correct the past.
         is_complete: Whether the rows are all there are: what is held and not among them has ended.
+        ends: Natural keys of features that are not staged and end with a change, at ``valid_from``.
         silent: Columns of the tables for which the files of some rows have none. What is held of
             them stays as it is.
     """
@@ -35,9 +36,12 @@ class Claim:
     valid_to: datetime | None = None
     is_correction: bool = False
     is_complete: bool = False
+    ends: frozenset[str] = frozenset()
     silent: Mapping[str, tuple[RowRange, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.ends and self.is_correction:
+            raise InvalidParameter("ends", sorted(self.ends), "features end with a change only")
         if self.valid_to is None:
             return
         if not self.is_correction or self.valid_from is None:

@@ -33,7 +33,7 @@ class Comparison:
         self._layer = layer
         self._staged = staged
         self._claim = claim
-        self._parameters = dict(parameters)
+        self._parameters = {**parameters, "ends": sorted(claim.ends)}
         self._held, self._past, self._changed = rewrite.held, rewrite.past, rewrite.changed
 
     def find_changed(self) -> None:
@@ -66,6 +66,17 @@ class Comparison:
                    CAST(NULL AS bigint), h.feature_id, h.clearance, false, {cleared},
                    CAST(NULL AS tstzrange)
             FROM {self._held} h WHERE {is_in_period} AND {is_absent}"""
+        )
+
+    def find_ended(self) -> None:
+        """Find the features of which the claim says that they end."""
+        self._run(
+            f"""
+            INSERT INTO {self._changed}
+            SELECT CAST(NULL AS bigint), h.feature_id, h.clearance, false,
+                   tstzrange(:valid_from, NULL), CAST(NULL AS tstzrange)
+            FROM {self._held} h
+            WHERE {_OPEN.format("h")} AND h.natural_key = ANY(CAST(:ends AS text[]))"""
         )
 
     def value(self, name: str, replaced: str) -> str:

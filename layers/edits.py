@@ -46,7 +46,7 @@ def edit_feature(
         InvalidBody: an attribute is not the layer's, or of another kind.
     """
     _check(layer, attributes, position)
-    load_id, staged = _begin(connection, layer, origin)
+    load_id, staged = begin_edit(connection, layer, origin)
     statement = _copy_statement(layer, staged, attributes, moves=position is not None)
     lon, lat = position or (0.0, 0.0)
     values = {f"v_{name}": value for name, value in attributes.items()}
@@ -56,37 +56,25 @@ def edit_feature(
     if not copied.rowcount:
         raise FeatureNotFound(layer.name, feature_id)
     done = publish(connection, layer, staged, load_id=load_id, claim=Claim())
-    return _finish(connection, load_id, staged, done)
+    return finish_edit(connection, load_id, staged, done)
 
 
 def end_feature(
     connection: Connection, layer: Layer, feature_id: int, origin: Mapping[str, Any]
 ) -> tuple[int, Publication]:
     """End a feature now: it is no more. Otherwise as ``edit_feature``."""
-    load_id, staged = _begin(connection, layer, origin)
-    others = f"load_{load_id}_others"
-    kept = connection.execute(
+    key = connection.execute(
         text(
-            f"CREATE UNLOGGED TABLE {STAGING_SCHEMA}.{others} AS SELECT natural_key "
-            f"FROM {qualified(layer)} WHERE upper_inf(valid_during) "
-            f"AND feature_id <> {int(feature_id)}"
-        )
-    ).rowcount
-    held = connection.execute(
-        text(f"SELECT count(*) FROM {qualified(layer)} WHERE upper_inf(valid_during)")
-    ).scalar_one()
-    if kept == held:
+            f"SELECT natural_key FROM {qualified(layer)} "
+            "WHERE feature_id = :feature_id AND upper_inf(valid_during)"
+        ),
+        {"feature_id": feature_id},
+    ).scalar()
+    if key is None:
         raise FeatureNotFound(layer.name, feature_id)
-    done = publish(
-        connection,
-        layer,
-        staged,
-        load_id=load_id,
-        claim=Claim(is_complete=True),
-        set_aside_table=others,
-    )
-    connection.execute(text(f"DROP TABLE {STAGING_SCHEMA}.{others}"))
-    return _finish(connection, load_id, staged, done)
+    load_id, staged = begin_edit(connection, layer, origin)
+    done = publish(connection, layer, staged, load_id=load_id, claim=Claim(ends=frozenset({key})))
+    return finish_edit(connection, load_id, staged, done)
 
 
 def _check(
@@ -110,7 +98,8 @@ def _check(
         raise InvalidBody("only points are moved", "/change/position")
 
 
-def _begin(connection: Connection, layer: Layer, origin: Mapping[str, Any]) -> tuple[int, str]:
+def begin_edit(connection: Connection, layer: Layer, origin: Mapping[str, Any]) -> tuple[int, str]:
+    """A load for what is done by hand: its number, and its empty table in schema ``staging``."""
     load_id: int = connection.execute(
         insert(loads)
         .values(layer=layer.name, source={"edit": dict(origin)}, state="staging")
@@ -151,9 +140,10 @@ def _cast(kind: AttributeType) -> str:
     return casts.get(kind, "text")
 
 
-def _finish(
+def finish_edit(
     connection: Connection, load_id: int, staged: str, done: Publication
 ) -> tuple[int, Publication]:
+    """Say of the load what it did, and drop its table; its number and that."""
     counts = {"new": done.new, "changed": done.changed, "vanished": done.vanished}
     connection.execute(
         update(loads)

@@ -8,6 +8,7 @@
      │  ├ UnknownParameter
      │  ├ UnsupportedOperation
      │  ├ InvalidBody
+     │  ├ InvalidTransaction
      │  ├ UnsupportedMediaType
      │  ├ RateExceeded
      │  ├ BodyTooLarge
@@ -31,6 +32,7 @@
      │  ├ CannotPurge
      │  ├ ThemeExists
      │  ├ LayerChanged
+     │  ├ ParcelChanged
      │  ├ TooManySubscriptions
      │  ├ WrongReportState
      │  └ WrongJobState
@@ -118,6 +120,18 @@ class InvalidBody(RequestError):
         super().__init__(f"{pointer or 'body'}: {reason}")
         self.reason = reason
         self.pointer = pointer
+
+
+class InvalidTransaction(RequestError):
+    """Parcels cannot be changed as asked; ``place`` is where: longitude, latitude in degrees."""
+
+    def __init__(
+        self, reason: str, pointer: str = "", place: tuple[float, float] | None = None
+    ) -> None:
+        super().__init__(f"{pointer or 'body'}: {reason}")
+        self.reason = reason
+        self.pointer = pointer
+        self.place = place
 
 
 class UnsupportedMediaType(RequestError):
@@ -267,6 +281,17 @@ class LayerChanged(ConflictError):
     def __init__(self, layer: str) -> None:
         super().__init__(f"{layer} was changed meanwhile, so nothing was written; try again")
         self.layer = layer
+
+
+class ParcelChanged(ConflictError):
+    """A parcel was changed after its caller looked at it."""
+
+    def __init__(self, code: str, recorded_at: datetime) -> None:
+        super().__init__(
+            f"parcel {code} was changed at {recorded_at.isoformat()}, after what was expected"
+        )
+        self.code = code
+        self.recorded_at = recorded_at
 
 
 class WrongReportState(ConflictError):

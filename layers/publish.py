@@ -77,6 +77,8 @@ def publish(
     work.comparison.find_changed()
     if work.claim.is_complete:
         work.comparison.find_vanished(set_aside_table)
+    elif work.claim.ends:
+        work.comparison.find_ended()
     if apart and not apart.staged:
         filled = _fill_apart(work, apart)
     new = sum(filled.values())

@@ -57,6 +57,7 @@ loads = Table(
         "state IN ('staging', 'published', 'failed', 'purged')", name="loads_state_known"
     ),
     Index("loads_by_layer", "layer", "recorded_at"),
+    Index("loads_undoes", "undoes", postgresql_where=text("undoes IS NOT NULL")),
 )
 
 quarantine = Table(
@@ -468,6 +469,38 @@ report_steps = Table(
     Column("load_id", BigInteger, ForeignKey("city.loads.load_id")),
 )
 
+parcel_transactions = Table(
+    "parcel_transactions",
+    metadata,
+    Column("transaction_id", BigInteger, Identity(), primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("load_id", BigInteger, ForeignKey("city.loads.load_id"), nullable=False, unique=True),
+    Column("recorded_at", _INSTANT, nullable=False),
+    Column("document_no", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    # The key of whoever made it.
+    Column("made_by", BigInteger),
+    Column("predecessors", ARRAY(Text), nullable=False),
+    Column("successors", ARRAY(Text), nullable=False),
+    CheckConstraint("kind IN ('split', 'merge')", name="parcel_transactions_kind_known"),
+    Index("parcel_transactions_by_time", "recorded_at"),
+)
+
+# The same codes one by one: of a text the planner may look into an index below a security barrier,
+# of an array it may not.
+parcel_links = Table(
+    "parcel_links",
+    metadata,
+    Column("code", Text, primary_key=True),
+    Column(
+        "transaction_id",
+        BigInteger,
+        ForeignKey("city.parcel_transactions.transaction_id"),
+        primary_key=True,
+    ),
+    Column("is_successor", Boolean, nullable=False),
+)
+
 alert_rules = Table(
     "alert_rules",
     metadata,
@@ -625,6 +658,8 @@ ALL: tuple[Table, ...] = (
     road_network,
     reports,
     report_steps,
+    parcel_transactions,
+    parcel_links,
     alert_rules,
     alerts,
     themes,

@@ -31,6 +31,7 @@ from layers.overview_tables import (
     overview_table_name,
     readable_overview_columns,
 )
+from layers.parcels import LAYER as PARCELS
 from layers.rasters import LAYER_NAME as RASTERS
 from layers.rasters import READABLE_COLUMNS
 from layers.registry import LAYERS
@@ -58,6 +59,9 @@ OUTDATED_ROLLUPS = "outdated_rollups"
 EVENTS = "events"
 ALERTS = "alerts"
 ROAD_EDGES = "road_edges"
+PARCEL_KEYS = "parcel_keys"
+PARCEL_TRANSACTIONS = "parcel_transactions"
+PARCEL_LINKS = "parcel_links"
 LIVE_COLUMNS = (
     "observed_at",
     "ttl_s",
@@ -103,6 +107,7 @@ def view_statements(database: str, themes: Sequence[Layer] = ()) -> list[str]:
         statements += _observation_views(level, themes)
         statements.append(_raster_view(level))
         statements.append(_road_edges_view(level))
+        statements += _parcel_views(level)
         statements.append(_overviews_view(level))
         statements += _reader_grants(database, level)
     statements += _writer_grants(database)
@@ -276,6 +281,52 @@ def _road_edges_view(level: Clearance) -> str:
     return f"CREATE VIEW {read_schema(level)}.{ROAD_EDGES} AS {branches}"
 
 
+def _parcel_views(level: Clearance) -> list[str]:
+    """Parcels by code, and the transactions of which the level may see every parcel.
+
+    Why something was done, by which document and by whom is for government, as holders are.
+    """
+    schema = read_schema(level)
+    keys = " UNION ALL ".join(
+        f"SELECT natural_key AS code, feature_id FROM {SCHEMA}.{partition_name(name, clearance)} "
+        f"WHERE NOT key_derived AND {when}"
+        for clearance in row_clearances(PARCELS)
+        if clearance <= level
+        # Each has its own index by key.
+        for name, when in (
+            (table_name(PARCELS), "upper_inf(valid_during)"),
+            (table_name(PARCELS), "NOT upper_inf(valid_during)"),
+            (past_table_name(PARCELS), "true"),
+        )
+    )
+    # Asked for one by one: as a condition it would be a join with all parcels.
+    is_visible = (
+        f"(SELECT bool_and(EXISTS (SELECT FROM {schema}.{PARCEL_KEYS} k WHERE k.code = c.code)) "
+        "FROM unnest(t.predecessors || t.successors) c (code))"
+    )
+    # Whoever undoes an undoing does it again, and each step must be of the state before it.
+    is_undone = (
+        "(WITH RECURSIVE later AS ("
+        f"SELECT load_id FROM {SCHEMA}.loads WHERE undoes = t.load_id UNION ALL "
+        f"SELECT l.load_id FROM {SCHEMA}.loads l JOIN later ON l.undoes = later.load_id) "
+        "SELECT mod(count(*), 2) = 1 FROM later) AS is_undone"
+    )
+    told = ("document_no", "reason", "made_by")
+    said = ", ".join(
+        name if level >= Clearance.GOVERNMENT else f"NULL::{kind} AS {name}"
+        for name, kind in zip(told, ("text", "text", "bigint"), strict=True)
+    )
+    return [
+        _barrier(level, PARCEL_KEYS) + keys,
+        _barrier(level, PARCEL_TRANSACTIONS)
+        + f"SELECT transaction_id, kind, recorded_at, {said}, predecessors, successors, "
+        + f"{is_undone} FROM {SCHEMA}.parcel_transactions t WHERE {is_visible}",
+        _barrier(level, PARCEL_LINKS)
+        + f"SELECT l.code, l.transaction_id, l.is_successor FROM {SCHEMA}.parcel_links l "
+        + f"WHERE EXISTS (SELECT FROM {schema}.{PARCEL_KEYS} k WHERE k.code = l.code)",
+    ]
+
+
 def _barrier(level: Clearance, name: str) -> str:
     return f"CREATE OR REPLACE VIEW {read_schema(level)}.{name} WITH (security_barrier) AS "
 
@@ -409,6 +460,7 @@ def _writer_grants(database: str) -> list[str]:
             for one in Clearance
         ),
         f"GRANT SELECT, UPDATE ON {SCHEMA}.road_network TO {loader}",
+        f"GRANT SELECT, INSERT ON {SCHEMA}.parcel_transactions, {SCHEMA}.parcel_links TO {loader}",
         f"GRANT SELECT ON {SCHEMA}.themes, {SCHEMA}.theme_edits TO {loader}, {gate}",
         # The web asks, the worker does: the web never says what became of a job.
         f"GRANT SELECT, UPDATE ON {SCHEMA}.load_jobs TO {loader}",

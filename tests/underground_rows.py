@@ -38,6 +38,7 @@ STREET_PIPES = [
         start_depth_m=1.0, end_depth_m=2.0,
     ),
     pipe("HUGE", "JP", *across(6), section="900000x2", **SURVEYED),
+    pipe("ODD\n\x01<&>%%u", "JP", *across(6.5), diameter_mm=300, **SURVEYED),
     pipe("GAS", "TR", *across(7), diameter_mm=300, **SURVEYED),
 ]  # fmt: skip
 

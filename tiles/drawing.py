@@ -18,6 +18,9 @@ SVG = "http://www.w3.org/2000/svg"
 _FINER = 4
 """Lines are drawn so many times larger and scaled down, which smooths their edges."""
 
+_MOST_AT_ONCE = 16_000_000
+"""Of the finer pixels; of a larger drawing, bands are drawn one after another."""
+
 Point = tuple[float, float]
 
 
@@ -140,14 +143,17 @@ def draw_image(drawing: Drawing, ratio: int = 1) -> Image.Image:
     Texts need a font of the machine; characters that it lacks come out as boxes.
     """
     size = (round(drawing.width * ratio), round(drawing.height * ratio))
-    finer = ratio * _FINER
-    large = Image.new("RGBA", (size[0] * _FINER, size[1] * _FINER), _rgba(drawing.background))
-    pen = ImageDraw.Draw(large)
-    for shape in drawing.shapes:
-        if not isinstance(shape, Text):
-            _draw(pen, _moved(shape, 0, 0, finer))
-    # Colours of transparent pixels must not bleed into the edges.
-    image = large.convert("RGBa").resize(size, Image.Resampling.BOX).convert("RGBA")
+    image = Image.new("RGBA", size, _rgba(drawing.background))
+    scaled = moved(
+        (shape for shape in drawing.shapes if not isinstance(shape, Text)), 0, 0, ratio * _FINER
+    )
+    rows = max(1, _MOST_AT_ONCE // (size[0] * _FINER**2))
+    for top in range(0, size[1], rows):
+        height = min(rows, size[1] - top)
+        shapes = [one for one in scaled if _reaches(one, top * _FINER, (top + height) * _FINER)]
+        if shapes:
+            band = _draw_band(shapes, (size[0], height), top, drawing.background)
+            image.paste(band, (0, top))
     pen = ImageDraw.Draw(image)
     for shape in drawing.shapes:
         if isinstance(shape, Text):
@@ -155,6 +161,30 @@ def draw_image(drawing: Drawing, ratio: int = 1) -> Image.Image:
             at = (shape.x * ratio, shape.y * ratio)
             pen.text(at, shape.text, fill=_rgba(shape.color), font=font, anchor="ls")
     return image
+
+
+def _reaches(shape: Shape, top: float, bottom: float) -> bool:
+    """Whether any of a shape may lie between two heights."""
+    if isinstance(shape, Path):
+        heights = [y for _, y in shape.points]
+        low, high, reach = min(heights), max(heights), shape.width
+    elif isinstance(shape, Circle):
+        low, high, reach = shape.y, shape.y, shape.radius + shape.width
+    else:
+        return False
+    return low - reach - 1 <= bottom and high + reach + 1 >= top
+
+
+def _draw_band(
+    shapes: Sequence[Shape], size: tuple[int, int], top: int, background: str | None
+) -> Image.Image:
+    """The pixels of a drawing from ``top`` on, of shapes in finer pixels."""
+    large = Image.new("RGBA", (size[0] * _FINER, size[1] * _FINER), _rgba(background))
+    pen = ImageDraw.Draw(large)
+    for shape in moved(shapes, 0, -top * _FINER):
+        _draw(pen, shape)
+    # Colours of transparent pixels must not bleed into the edges.
+    return large.convert("RGBa").resize(size, Image.Resampling.BOX).convert("RGBA")
 
 
 def png_bytes(image: Image.Image) -> bytes:

@@ -1,16 +1,18 @@
-"""Parcels: what their codes say, and which lie at a place."""
+"""Parcels: what their codes say, which lie at a place, and what one was and became."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import orjson
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
+from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
-from geoservice.api.answers import GEOJSON, cache_control, json_response
+from geoservice.api.answers import GEOJSON, JSON, base_url, cache_control, json_response
 from geoservice.api.parameters import (
     CallerAccess,
     RequestedAsRecorded,
@@ -19,16 +21,26 @@ from geoservice.api.parameters import (
     ServiceSettings,
     refuse_unsettled_belief,
 )
+from layers.access import Access
 from layers.base import Title
+from layers.cadastre.lineage import (
+    MAX_TRANSACTIONS,
+    lineage_graph,
+    select_feature_id,
+    select_links,
+    select_periods,
+    select_standing,
+)
 from layers.cadastre.parcel_codes import SOURCE, Breach, CodePart, parse_parcel_code
-from layers.cadastre.parcels_at import MAX_PARCELS, select_parcels_at
-from layers.errors import InvalidParameter
+from layers.cadastre.parcels_at import MAX_PARCELS, select_parcel, select_parcels_at
+from layers.errors import FeatureNotFound, InvalidParameter
 from layers.extent import TimeInterval
 from layers.features import FeatureQuery
 from layers.parcels import LAYER
-from layers.registry import get_layer
 
 router = APIRouter(tags=["Parcels"])
+
+ParcelCode = Annotated[str, Path(max_length=100, description="Code of the parcel")]
 
 
 @router.get("/parcels/codes/{code}", summary="What a code of a parcel or unit says")
@@ -74,19 +86,115 @@ async def parcels_at(  # one for each parameter
     as_recorded: RequestedAsRecorded,
 ) -> Response:
     """The parcels that hold a place, now or at ``datetime``, with computed and registered areas."""
-    found = get_layer(LAYER.name, access.level)
-    at = instant or datetime.now(UTC)
-    query = FeatureQuery(TimeInterval(at, at), limit=MAX_PARCELS, as_recorded=as_recorded)
-    names = query.names(found, access.level)
+    query = _query_at(instant, as_recorded)
     statement = select_parcels_at(lon, lat, access.level, query, settings.city.plane_srid)
-    await refuse_unsettled_belief(database, access, [found], as_recorded)
+    await refuse_unsettled_belief(database, access, [LAYER], as_recorded)
+    names = query.names(LAYER, access.level)
     async with database.read(access) as connection:
         rows = (await connection.execute(statement)).mappings().all()
     return json_response(
         {"type": "FeatureCollection", "features": [_parcel(names, row) for row in rows]},
         media_type=GEOJSON,
-        headers={"Cache-Control": cache_control(access), "Vary": "Authorization"},
+        headers=_kept(access),
     )
+
+
+@router.get(
+    "/parcels/{code}",
+    summary="One parcel by its code",
+    responses={200: {"content": {GEOJSON: {}}}},
+)
+async def get_parcel(  # one for each parameter
+    request: Request,
+    database: ServiceDatabase,
+    settings: ServiceSettings,
+    access: CallerAccess,
+    code: ParcelCode,
+    instant: RequestedInstant,
+    as_recorded: RequestedAsRecorded,
+) -> Response:
+    """The parcel now or at ``datetime``, with computed and registered areas.
+
+    One that has ended is found at an instant at which it was there.
+    """
+    query = _query_at(instant, as_recorded)
+    await refuse_unsettled_belief(database, access, [LAYER], as_recorded)
+    async with database.read(access) as connection:
+        feature_id = (await connection.execute(select_feature_id(), {"code": code})).scalar()
+        statement = select_parcel(feature_id or 0, access.level, query, settings.city.plane_srid)
+        row = (await connection.execute(statement)).mappings().first()
+    if row is None:
+        raise FeatureNotFound(LAYER.name, code)
+    document = _parcel(query.names(LAYER, access.level), row)
+    href = f"{base_url(request)}/parcels/{quote(code, safe='')}/lineage"
+    document["links"] = [{"rel": "related", "href": href, "type": JSON, "title": "Lineage"}]
+    return json_response(document, media_type=GEOJSON, headers=_kept(access))
+
+
+@router.get("/parcels/{code}/lineage", summary="What a parcel came from and became")
+async def get_lineage(
+    database: ServiceDatabase, access: CallerAccess, code: ParcelCode
+) -> Response:
+    """The ancestors and the descendants of a parcel, as a graph of transactions.
+
+    What was undone is not in it. Of a parcel that the caller may not see nothing is told, and the
+    way ends there.
+    """
+    async with database.read(access) as connection:
+        if (await connection.execute(select_feature_id(), {"code": code})).scalar() is None:
+            raise FeatureNotFound(LAYER.name, code)
+        back, is_back_cut = await _walk(connection, code, of_successors=True)
+        forth, is_forth_cut = await _walk(connection, code, of_successors=False)
+        edges = lineage_graph((back | forth).values())
+        codes = {code} | {edge[end] for edge in edges for end in ("from", "to")}
+        periods = await connection.execute(select_periods(access.level), {"codes": sorted(codes)})
+        known = {row["code"]: row for row in periods.mappings()}
+    nodes = [
+        {
+            "code": one,
+            "is_there": one in known and known[one]["ended"] is None,
+            "valid_during": [known[one]["began"], known[one]["ended"]] if one in known else None,
+        }
+        for one in sorted(codes)
+    ]
+    return json_response(
+        {
+            "code": code,
+            "nodes": nodes,
+            "edges": edges,
+            "is_cut": is_back_cut or is_forth_cut,
+        },
+        headers=_kept(access),
+    )
+
+
+async def _walk(
+    connection: AsyncConnection, code: str, *, of_successors: bool
+) -> tuple[dict[int, Mapping[Any, Any]], bool]:
+    """The transactions on the way back or forth from a parcel, and whether there are more."""
+    found: dict[int, Mapping[Any, Any]] = {}
+    seen, codes = {code}, {code}
+    following = "predecessors" if of_successors else "successors"
+    while codes:
+        said = {"codes": sorted(codes), "is_successor": of_successors}
+        numbers = (await connection.execute(select_links(), said)).scalars().all()
+        made = await connection.execute(select_standing(), {"numbers": numbers})
+        rows = made.mappings().all()
+        found |= {row["transaction_id"]: row for row in rows}
+        if len(found) > MAX_TRANSACTIONS:
+            return dict(list(found.items())[:MAX_TRANSACTIONS]), True
+        codes = {one for row in rows for one in row[following]} - seen
+        seen |= codes
+    return found, False
+
+
+def _query_at(instant: datetime | None, as_recorded: datetime | None) -> FeatureQuery:
+    at = instant or datetime.now(UTC)
+    return FeatureQuery(TimeInterval(at, at), limit=MAX_PARCELS, as_recorded=as_recorded)
+
+
+def _kept(access: Access) -> dict[str, str]:
+    return {"Cache-Control": cache_control(access), "Vary": "Authorization"}
 
 
 def _parcel(names: Sequence[str], row: Mapping[Any, Any]) -> dict[str, Any]:

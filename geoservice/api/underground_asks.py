@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -80,12 +79,19 @@ class Underground:
         }
 
     async def answer(self, form: Form, document: Json, draw: Callable[[], Scene]) -> Response:
-        """The document, or what ``draw`` makes, in the form asked for."""
+        """The document, or what ``draw`` makes, in the form asked for.
+
+        Raises:
+            ServiceBusy: too much is under way.
+            QueryTimedOut: it took too long.
+            FontMissing: a picture of pixels is asked for and the machine has no Chinese font.
+        """
         headers = {"Cache-Control": cache_control(self.access), "Vary": "Authorization"}
         if form == "json":
             return json_response(document, headers=headers)
         write, media_type = _DRAWN[form]
-        content = await asyncio.to_thread(lambda: write(draw()))
+        # Pictures take memory: as few are drawn at once as rasters are read.
+        content = await self.rasters.run(lambda: write(draw()))
         return Response(content, headers=headers, media_type=media_type)
 
 

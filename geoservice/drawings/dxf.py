@@ -8,7 +8,7 @@ from ezdxf import filemanagement
 from ezdxf.enums import TextEntityAlignment
 from ezdxf.layouts.layout import Modelspace
 
-from geoservice.drawings.scene import Line, Mark, Oval, Scene
+from geoservice.drawings.scene import Line, Mark, Oval, Scene, one_line
 
 _TEXT_M = 0.25
 _TITLE_M = 0.5
@@ -55,7 +55,7 @@ def _add_mark(space: Modelspace, mark: Mark, low: float, high: float) -> None:
         dashed = look | {"linetype": "DASHED"}
         space.add_line((mark.x, low - 1), (mark.x, high + 1), dxfattribs=dashed)
     text = space.add_text(
-        mark.text, height=_TEXT_M, rotation=90, dxfattribs=look | {"style": _STYLE}
+        one_line(mark.text), height=_TEXT_M, rotation=90, dxfattribs=look | {"style": _STYLE}
     )
     text.set_placement((mark.x, high + 1.5), align=TextEntityAlignment.MIDDLE_LEFT)
 

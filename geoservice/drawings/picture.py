@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from geoservice.drawings.scene import Mark, Oval, Scene
+from geoservice.drawings.scene import Mark, Oval, Scene, one_line
 from layers.errors import FontMissing
 from tiles.drawing import Drawing, Path, Shape, Text, draw_image, png_bytes, rectangle, write_svg
 from tiles.fonts import chinese_font, estimated_width
@@ -18,7 +18,7 @@ _INK, _GREY, _GRID, _PAPER = "#222b33", "#6b747d", "#e3e7eb", "#ffffff"
 _PIXELS = 2
 _LEAST_RADIUS = 3.0
 _CORNERS = 32
-MAX_ROWS = 100
+MAX_ROWS = 50
 
 
 def scene_svg(scene: Scene) -> bytes:
@@ -131,11 +131,12 @@ def _marks(marks: tuple[Mark, ...], scale: _Scale) -> Iterator[Shape]:
             yield from _dashes(x, mark.color)
             is_last = x > _WIDTH - _RIGHT - _SMALL
             yield _text(x - 3 if is_last else x + 3, _TOP + _PLOT - 6, "?", float(is_last), _INK)
-        wide = estimated_width(mark.tag, _SMALL)
+        tag = one_line(mark.tag)
+        wide = estimated_width(tag, _SMALL)
         row = next((n for n in (0, 1) if x - wide / 2 > ends[n] + 3), None)
         if row is not None:
             ends[row] = x + wide / 2
-            yield _text(x, _TOP - 5 - row * 14, mark.tag, 0.5, _INK)
+            yield _text(x, _TOP - 5 - row * 14, tag, 0.5, _INK)
 
 
 def _dashes(x: float, color: str) -> Iterator[Path]:
@@ -151,7 +152,7 @@ def _table(scene: Scene, y: float) -> Iterator[tuple[float, list[Shape]]]:
         x = _LEFT - 40
         for column, text in zip(scene.columns, row, strict=True):
             color = _INK if number else _GREY
-            texts.append(Text(x, y, _fitting(text, column.width_px - 6), _SMALL, color))
+            texts.append(Text(x, y, _fitting(one_line(text), column.width_px - 6), _SMALL, color))
             x += column.width_px
         y += _ROW
         yield y, texts

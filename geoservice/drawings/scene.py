@@ -7,6 +7,11 @@ from dataclasses import dataclass
 Point = tuple[float, float]
 
 
+def one_line(text: str) -> str:
+    """A text of the data without what breaks lines or has no place in a document."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
 @dataclass(frozen=True)
 class Line:
     """A line through points; ``layer`` is where CAD programs find it."""

@@ -98,7 +98,8 @@ def size_text(pipe: Pipe) -> str:
 
 def layer_of(pipe: Pipe) -> str:
     """Where CAD programs find a pipe: its class."""
-    return str(pipe.attributes.get("category") or "QT")
+    category = str(pipe.attributes.get("category"))
+    return category if category in PIPE_CATEGORIES.by_code else "QT"
 
 
 def number_text(value: float | None, digits: int = 2) -> str:

@@ -13,6 +13,8 @@ _ADVICE = {
     "invalid-parameter": "Correct the parameters that `errors` names, each with its reason.",
     "unknown-parameter": "Leave the parameter out; `detail` lists those that the resource takes.",
     "invalid-body": "Correct the member at `errors[0].pointer` (RFC 6901). Nothing was written.",
+    "invalid-transaction": "Correct the member at `errors[0].pointer`; `place`, where there is "
+    "one, is where on the map (longitude, latitude). Nothing was written.",
     "unsupported-media-type": "Send one of the kinds that `detail` names.",
     "rate-exceeded": "Wait for the seconds that `Retry-After` names. Nothing was written; the "
     "bounds are `GEOSERVICE_OBSERVATIONS__PER_SECOND` and `GEOSERVICE_OBSERVATIONS__BURST`.",
@@ -28,6 +30,7 @@ _ADVICE = {
     "not-authenticated": "Send a key that is in force, as `Authorization: Bearer KEY`, or none at "
     "all to read as the public: a wrong key is refused, not ignored.",
     "not-permitted": "Use a key that allows the action and scope that `detail` names.",
+    "parcel-changed": "Look at the parcel again, and send what fits it as it is now.",
     "conflict": "Try again when what is under way has ended.",
     "wrong-state": "Look at the load again; its `can` lists what may be asked of it.",
     "bad-source": "Correct the data; `detail` says what is wrong with them.",

@@ -29,6 +29,9 @@ class Broker(_Part):
     client_id: str = Field(
         min_length=1, max_length=100, description="The same at each start, as the session is its"
     )
+    format: Literal["mapped", "sensorthings"] = Field(
+        "mapped", description="sensorthings: observations that name their Datastream; no mapping"
+    )
     tls: bool = False
     username: str | None = None
     password_variable: str | None = Field(
@@ -73,8 +76,13 @@ class Source(_Part):
         if (self.mqtt is None) == (self.poll is None):
             message = "needs either mqtt or poll"
             raise ValueError(message)
-        if not self.mapping and not (self.poll and self.poll.format == "gbfs"):
+        is_sensorthings = self.mqtt is not None and self.mqtt.format == "sensorthings"
+        is_gbfs = self.poll is not None and self.poll.format == "gbfs"
+        if not self.mapping and not is_sensorthings and not is_gbfs:
             message = "needs a mapping"
+            raise ValueError(message)
+        if self.mapping and is_sensorthings:
+            message = "takes no mapping: its messages say what is what"
             raise ValueError(message)
         Clearance.from_label(self.clearance)
         return self

@@ -12,8 +12,10 @@ import orjson
 from pydantic import ValidationError
 
 from geoservice.api.observations import ObservationBody
+from geoservice.sensorthings.sent import member_of, series_of
 from geoservice.sources.configuration import Feed, MappedTo
 from layers.observations import Observation
+from layers.series_names import NamedSeries
 
 GBFS_MAPPING: Mapping[str, MappedTo] = {
     "facility": "item.station_id",
@@ -45,8 +47,33 @@ def observation_of(
     for name in ("facility", "feature"):
         if name in members:
             members[name] = str(members[name])
+    return _checked(members, strict=False)
+
+
+def observation_sent(content: Any, series: Mapping[int, NamedSeries], source: str) -> Observation:
+    """The figure of an observation in the shape of SensorThings.
+
+    Args:
+        series: Those that the source may know of, by their numbers.
+        source: The datastream has to be its own.
+
+    Raises:
+        NotUnderstood: it is of another shape, or of no datastream of the source.
+    """
+    number = series_of(content)
+    if number is None:
+        message = "names no Datastream"
+        raise NotUnderstood(message)
+    named = series.get(number)
+    members = member_of(content, named if named is not None and named.source == source else None)
+    if isinstance(members, str):
+        raise NotUnderstood(members)
+    return _checked(members, strict=True)
+
+
+def _checked(members: Mapping[str, Any], *, strict: bool) -> Observation:
     try:
-        return ObservationBody.model_validate(members, strict=False).observation()
+        return ObservationBody.model_validate(members, strict=strict).observation()
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -20,6 +20,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from sqlalchemy.exc import SQLAlchemyError
 
 from geoservice.db import Database
+from geoservice.sensorthings.sent import series_of
 from geoservice.settings import ObservationSettings
 from geoservice.sources.configuration import Broker, Feed, Source
 from geoservice.sources.mapping import (
@@ -27,6 +28,7 @@ from geoservice.sources.mapping import (
     NotUnderstood,
     items_of,
     observation_of,
+    observation_sent,
     payload_of,
 )
 from layers.access import Clearance
@@ -34,6 +36,7 @@ from layers.errors import GeoserviceError
 from layers.intake import kept_from, record_observations
 from layers.observations import Observation
 from layers.roles import Role
+from layers.series_names import NamedSeries, named_series
 
 log = structlog.get_logger(__name__)
 
@@ -74,7 +77,11 @@ async def _listen(
     try:
         while True:
             messages = await _some(listener.queue)
-            await _record(database, source, _understood(source, messages), said)
+            if broker.format == "sensorthings":
+                found = await _sent(database, source, messages)
+            else:
+                found = _understood(source, messages)
+            await _record(database, source, found, said)
             listener.acknowledge(messages)
     finally:
         listener.stop()
@@ -155,6 +162,34 @@ def _understood(source: Source, messages: Sequence[_Message]) -> list[Observatio
         except NotUnderstood as error:
             log.warning("message refused", source=source.name, topic=one.topic, reason=str(error))
     return found
+
+
+async def _sent(
+    database: Database, source: Source, messages: Sequence[_Message]
+) -> list[Observation]:
+    """The figures of messages in the shape of SensorThings, however long the database is away."""
+    contents = [payload_of(one.content) for one in messages]
+    numbers = {number for number in map(series_of, contents) if number is not None}
+    series = await _series(database, source, numbers) if numbers else {}
+    found = []
+    for message, content in zip(messages, contents, strict=True):
+        try:
+            found.append(observation_sent(content, series, source.name))
+        except NotUnderstood as error:
+            topic = message.topic
+            log.warning("message refused", source=source.name, topic=topic, reason=str(error))
+    return found
+
+
+async def _series(database: Database, source: Source, numbers: set[int]) -> dict[int, NamedSeries]:
+    level = Clearance.from_label(source.clearance)
+    while True:
+        try:
+            async with database.write(Role.INGEST) as connection:
+                return await named_series(connection, numbers, level)
+        except (GeoserviceError, OSError, SQLAlchemyError) as error:
+            log.warning("figures wait", source=source.name, error=type(error).__name__)
+            await asyncio.sleep(_AGAIN_S)
 
 
 async def _poll(database: Database, source: Source, feed: Feed, said: ObservationSettings) -> None:

@@ -1,4 +1,4 @@
-"""Which parcels lie at a place, and how large they are.
+"""Which parcels lie at a place or have a code, and how large they are.
 
 Builders only; the caller runs the statements on a connection of the level's role.
 """
@@ -7,13 +7,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, TableClause, and_, func, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    TableClause,
+    and_,
+    bindparam,
+    func,
+    select,
+)
 
 from layers.access import Clearance
 from layers.base import STORAGE_SRID, TILE_SRID
 from layers.features import COORDINATE_DECIMALS, FeatureQuery
 from layers.parcels import LAYER
-from layers.versions import Versions
+from layers.versions import Condition, Versions
 
 MAX_PARCELS = 100
 """At one place: rights above, on and below the ground may lie over each other."""
@@ -37,6 +46,29 @@ def select_parcels_at(
     """
     point = func.ST_SetSRID(func.ST_MakePoint(lon, lat), STORAGE_SRID)
 
+    def holds_place(view: TableClause) -> ColumnElement[bool]:
+        return and_(
+            view.c.geom_3857.op("&&")(func.ST_Transform(point, TILE_SRID)),
+            func.ST_Intersects(view.c.geom, point),
+        )
+
+    return _with_areas(holds_place, level, query, plane_srid)
+
+
+def select_parcel(
+    feature_id: int, level: Clearance, query: FeatureQuery, plane_srid: int
+) -> Select[Any]:
+    """One parcel at an instant; otherwise as ``select_parcels_at``."""
+
+    def is_it(view: TableClause) -> ColumnElement[bool]:
+        return view.c.feature_id == bindparam("id", feature_id, BigInteger)
+
+    return _with_areas(is_it, level, query, plane_srid)
+
+
+def _with_areas(
+    condition: Condition, level: Clearance, query: FeatureQuery, plane_srid: int
+) -> Select[Any]:
     def columns(view: TableClause) -> list[ColumnElement[Any]]:
         return [
             view.c.feature_id,
@@ -47,14 +79,8 @@ def select_parcels_at(
             view.c.geom,
         ]
 
-    def holds_place(view: TableClause) -> ColumnElement[bool]:
-        return and_(
-            view.c.geom_3857.op("&&")(func.ST_Transform(point, TILE_SRID)),
-            func.ST_Intersects(view.c.geom, point),
-        )
-
     read = Versions(LAYER, level, is_earlier_belief=query.as_recorded is not None)
-    union = read.select_at(columns, [holds_place]).params(at=query.interval.start)
+    union = read.select_at(columns, [condition]).params(at=query.interval.start)
     if query.as_recorded is not None:
         union = union.params(as_recorded=query.as_recorded)
     found = union.subquery("found")

@@ -6,6 +6,7 @@ Once over HTTP, over every route at every level, and once by SQL as each reader 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import httpx2 as httpx
@@ -17,6 +18,7 @@ from starlette.testclient import TestClient
 
 from layers import overviews
 from layers.access import Clearance
+from layers.cadastre.transactions import Act, Split, change_parcels
 from layers.overview_tables import generalised_tables
 from layers.registry import LAYERS, get_layer
 from layers.roles import Role, reader_role
@@ -33,6 +35,8 @@ CANARIES = {
     "canary-past": Clearance.GOVERNMENT,
     "canary-water": Clearance.GOVERNMENT,
     "canary-gas": Clearance.RESTRICTED,
+    "canary-reason": Clearance.GOVERNMENT,
+    "canary-part": Clearance.RESTRICTED,
 }
 
 
@@ -49,6 +53,19 @@ def canaries(city: City) -> None:
     ends = ((lon, lat, 1.0), (lon + 0.001, lat, 1.0))
     city.publish("pipelines", [pipe("canary-water", "JP", *ends)])
     city.publish("pipelines", [pipe("canary-gas", "TR", *ends)])
+    split(city, parcel("P3", lon, 22.7), ("P3L", "P3R"), reason="canary-reason")
+    hidden = parcel("P4", lon, 22.8, clearance=Clearance.RESTRICTED)
+    split(city, hidden, ("canary-part", "P4R"), reason="else")
+
+
+def split(city: City, row: dict[str, Any], parts: tuple[str, str], reason: str) -> None:
+    """Publish a parcel and part it into west and east."""
+    city.publish("parcels", [row])
+    act = Act("1", reason, None, Clearance.RESTRICTED, date(2026, 1, 1))
+    line = [(PLACE[0] + 0.0005, 22.0), (PLACE[0] + 0.0005, 23.0)]
+    with city.address.connect(Role.LOADER) as connection:
+        change_parcels(connection, Split(row["code"], line, parts), act, 4547)
+        connection.commit()
 
 
 def every_path() -> Iterator[str]:
@@ -79,6 +96,11 @@ def every_path() -> Iterator[str]:
             yield f"/tiles/{name}/15/26765/14276.mvt?{asked}"
     yield "/pipelines/separation?bbox=114,22.5,114.1,22.6"
     yield "/pipelines/statistics?by=kind,material,district,year"
+    for code in ("P1", "P3L", "P4"):
+        yield f"/parcels/{code}"
+        yield f"/parcels/{code}/lineage"
+    yield f"/parcels/at?lon={lon}&lat={lat}"
+    yield "/parcels/transactions"
     yield f"/availability?lon={lon}&lat={lat}&radius_m=5000"
     yield from (f"/availability/{i}" for i in range(1, 8))
 

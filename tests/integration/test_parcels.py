@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from pyproj import Geod
+from shapely import MultiPolygon, get_parts
 from shapely.geometry import shape
 from starlette.testclient import TestClient
 
@@ -72,3 +76,21 @@ def test_holders_of_a_parcel_at_a_place_are_not_for_the_public(client: TestClien
 
     assert "甲" not in response.text
     assert "holder" not in response.json()["features"][0]["properties"]
+
+
+def test_areas_of_real_parcels_are_the_geodesic_ones(
+    city: City, client: TestClient, shared_data: Path
+) -> None:
+    file = shared_data / "03_cadastre/williamsburg_parcels.geojson"
+    shapes = {
+        one["properties"]["PID"]: shape(one["geometry"])
+        for one in json.loads(file.read_text(encoding="utf-8"))["features"][:2_000:100]
+    }
+    several = {code: MultiPolygon(get_parts(one).tolist()) for code, one in shapes.items()}
+    city.publish("parcels", [{"code": code, "wkt": one.wkt} for code, one in several.items()])
+
+    geod = Geod(a=6378137, rf=298.257222101)
+    for code, one in several.items():
+        found = client.get(f"/parcels/{code}").json()
+        expected_m2 = sum(abs(geod.geometry_area_perimeter(part)[0]) for part in one.geoms)
+        assert expected_m2 == pytest.approx(found["areas"]["ellipsoid_m2"], abs=0.001)

@@ -21,9 +21,12 @@ import pytest
 import yaml
 from paho.mqtt.enums import CallbackAPIVersion
 from sqlalchemy import text
+from starlette.testclient import TestClient
 
 from geoservice.sources.configuration import read_sources
+from layers.access import Clearance
 from layers.roles import Role
+from tests.conftest import KeyMaker
 from tests.integration.test_server import free_port
 from tests.support import City, facility
 
@@ -190,6 +193,39 @@ def test_nothing_is_lost_or_counted_twice_over_restarts_of_listener_and_broker(
     log = file.with_suffix(".log").read_text()
     assert "message refused" in log
     assert "figure refused" in log
+
+
+def test_a_broker_may_have_observations_of_sensorthings(
+    city: City, client: TestClient, headers_of: KeyMaker, tmp_path: Path
+) -> None:
+    for source in ("sta", "else"):
+        first = {"facility": "P0", "available": 1, "source": source}
+        first["observed_at"] = "2026-03-01T08:00:00Z"
+        key = headers_of(Clearance.PUBLIC, f"observe:{source}")
+        assert client.post("/observations", json=first, headers=key).is_success
+    streams = client.get("/sensorthings/v1.1/Datastreams?$expand=Sensor").json()["value"]
+    numbers = {one["Sensor"]["name"]: one["@iot.id"] for one in streams}
+    broker = Broker(tmp_path / "broker")
+    mqtt_of = {"host": "127.0.0.1", "port": broker.port, "client_id": "sta"}
+    mqtt_of |= {"topic": "v1.1/#", "format": "sensorthings"}
+    file = tmp_path / "sta.yaml"
+    file.write_text(yaml.safe_dump({"sources": [{"name": "sta", "mqtt": mqtt_of}]}))
+
+    def said(number: int, minute: int, free: Any) -> tuple[str, str]:
+        when = f"2026-03-01T08:{minute:02}:00Z"
+        body = {"Datastream": {"@iot.id": number}, "phenomenonTime": when, "result": free}
+        return "v1.1/Observations", json.dumps(body)
+
+    with running(city, file):
+        wait_until(lambda: "listens to a broker" in file.with_suffix(".log").read_text())
+        others = [said(numbers["else"], 1, 9), said(9_999, 1, 9), said(numbers["sta"], 1, "9")]
+        broker.publish([("v1.1/x", "nonsense"), *others, said(numbers["sta"], 2, 5)])
+        wait_until(lambda: count(city, "sta") == 2)
+    broker.stop()
+
+    assert {"P0": [1, 5]} == figures(city, "sta")
+    assert {"P0": [1]} == figures(city, "else")
+    assert 4 == file.with_suffix(".log").read_text().count("message refused")
 
 
 class _Feeds(BaseHTTPRequestHandler):

@@ -209,6 +209,7 @@ def test_a_section_is_drawn_even_where_nothing_is_known(
         assert Image.open(io.BytesIO(answer.content)).width == 2000
     else:
         assert "管线横断面图" in answer.text
+        assert "\x01" not in answer.text
 
 
 def test_a_drawing_for_cad_is_true_to_scale(
