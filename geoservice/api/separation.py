@@ -22,22 +22,26 @@ from geoservice.api.parameters import (
     ServiceSettings,
 )
 from geoservice.api.pipe_scene import (
+    PipeScene,
     described,
     millimetres,
+    pipe_scene,
     refuse_outside,
-    settled_moment,
-    unseen_categories,
 )
 from geoservice.api.posted_shapes import posted_shape
-from geoservice.pipe_networks import Moment
-from layers.access import Access
 from layers.codes import CATEGORY_OF_KIND
 from layers.errors import FeatureNotFound, InvalidBody, InvalidParameter
 from layers.extent import BBox
 from layers.pipelines import LAYER as PIPELINES
+from layers.separation.bodies import (
+    LARGEST_HALF_M,
+    LARGEST_SIDE_MM,
+    MOST_PIPES,
+    Body,
+    in_plane,
+    proposed_body,
+)
 from layers.separation.judging import Finding, Judgement, judge
-from layers.separation.pipes import LARGEST_HALF_M, LARGEST_SIDE_MM, Pipe, axis_depths, half_size
-from layers.separation.reading import MOST_PIPES, Plane, read_pipe, read_pipes_near
 from layers.separation.table import SeparationTable
 
 router = APIRouter(tags=["Pipe network"], prefix="/pipelines")
@@ -46,7 +50,7 @@ MOST_LISTED = 1_000
 MOST_PROPOSED_POINTS = 2_000
 _WIDEST_BOX_DEGREES = 5
 _BENDS = 400
-_SEEN_ELEVATIONS_M = (-1_000, 10_000)
+_ELEVATIONS_M = (-1_000, 10_000)
 
 FeatureId = Annotated[int | None, Query(ge=1, lt=2**53, description="A pipe")]
 
@@ -58,7 +62,12 @@ class ProposedProperties(BaseModel):
 
     kind: str = Field(max_length=10, description="Code of pipe_kinds, such as JS or TR")
     diameter_mm: float | None = Field(None, gt=0, le=LARGEST_SIDE_MM)
-    section: str | None = Field(None, max_length=30, description="Width x height in mm: 2000x1500")
+    section: str | None = Field(
+        None,
+        pattern=r"^[0-9]{1,6}(\.[0-9]{1,3})?\s*[*xX×]\s*[0-9]{1,6}(\.[0-9]{1,3})?$",
+        max_length=30,
+        description="Width x height in mm: 2000x1500",
+    )
     burial: str | None = Field(None, max_length=10, description="Code of burials, such as ZM")
     pressure: str | None = Field(None, max_length=30, description="As in the layer, such as 中压")
     depth_m: float | None = Field(
@@ -92,27 +101,23 @@ async def held_separation(  # one for each parameter
     """
     if (feature_id is None) == (bbox is None):
         raise InvalidParameter("feature_id", feature_id, "or bbox: one of them")
-    moment = await settled_moment(database, access, instant, as_recorded)
+    scene = await pipe_scene(database, access, settings.city, instant, as_recorded)
     table: SeparationTable = request.app.state.separations
-    plane = Plane(settings.city.plane_srid)
-    subjects: Sequence[Pipe] | None = None
-    async with database.readers(access).connection() as connection:
-        if bbox is not None:
-            area, reach_m, asked = _box(plane, bbox), table.reach_m, "bbox"
-        else:
-            number = feature_id or 0
-            pipe = await read_pipe(connection, access.level, plane, number, moment.parameters)
-            if pipe is None:
-                raise FeatureNotFound(PIPELINES.name, number)
-            area, reach_m, asked = pipe.line, _reach_m(table, pipe), "feature_id"
-        searched = await asyncio.to_thread(plane.searched, area, reach_m)
-        pipes = await read_pipes_near(connection, access.level, plane, searched, moment.parameters)
+    subjects: Sequence[Body] | None = None
+    if bbox is not None:
+        pipes = await scene.within(_box(bbox, settings.city.plane_srid), table.reach_m)
+    else:
+        number = feature_id or 0
+        pipe = await scene.pipe(number)
+        if pipe is None:
+            raise FeatureNotFound(PIPELINES.name, number)
+        pipes = await scene.within(pipe.line, _reach_m(table, pipe))
+        subjects = [one for one in pipes if one.pipe.feature_id == number]
     if len(pipes) > MOST_PIPES:
+        asked = "feature_id" if bbox is None else "bbox"
         raise InvalidParameter(asked, None, f"has more than {MOST_PIPES:,} pipes around it")
-    if feature_id is not None:
-        subjects = [one for one in pipes if one.feature_id == feature_id]
     found = await asyncio.to_thread(judge, table, pipes, subjects)
-    return _answer(access, moment, table, plane, len(pipes), found)
+    return _answer(scene, table, len(pipes), found)
 
 
 @router.post("/separation", summary="Whether a proposed pipe is too near to others")
@@ -126,22 +131,19 @@ async def proposed_separation(  # one for each parameter
     body: Proposal,
 ) -> Response:
     """Pairs of a proposed pipe and a held one that are nearer than the table wants."""
-    moment = await settled_moment(database, access, instant, as_recorded)
+    scene = await pipe_scene(database, access, settings.city, instant, as_recorded)
     table: SeparationTable = request.app.state.separations
-    plane = Plane(settings.city.plane_srid)
     line = posted_shape(body.geometry, "LineString")
     refuse_outside(settings.city, line, "/geometry/coordinates")
-    pipe = _proposed(plane, line, body.properties)
-    searched = await asyncio.to_thread(plane.searched, pipe.line, _reach_m(table, pipe))
-    async with database.readers(access).connection() as connection:
-        held = await read_pipes_near(connection, access.level, plane, searched, moment.parameters)
+    pipe = _proposed(line, body.properties, settings.city.plane_srid)
+    held = await scene.within(pipe.line, _reach_m(table, pipe))
     if len(held) > MOST_PIPES:
         raise InvalidBody(f"has more than {MOST_PIPES:,} pipes around it", "/geometry")
     found = await asyncio.to_thread(judge, table, [pipe, *held], [pipe])
-    return _answer(access, moment, table, plane, len(held), found)
+    return _answer(scene, table, len(held), found)
 
 
-def _box(plane: Plane, bbox: BBox) -> Any:
+def _box(bbox: BBox, plane_srid: int) -> Any:
     """The box as a shape in the plane.
 
     Raises:
@@ -154,79 +156,65 @@ def _box(plane: Plane, bbox: BBox) -> Any:
     # Of a box without width or height this is a line or a point.
     hull = shapely.MultiPoint(ends).convex_hull
     # A parallel is bent in the plane.
-    shape = plane.of_degrees(shapely.segmentize(hull, max(width, height, 1e-6) / _BENDS))
+    bent = shapely.segmentize(hull, max(width, height, 1e-6) / _BENDS)
+    shape = in_plane(bent, plane_srid)
     if not np.isfinite(shapely.get_coordinates(shape)).all():
         raise InvalidParameter("bbox", None, "lies too far from the city")
     return shape
 
 
-def _reach_m(table: SeparationTable, pipe: Pipe) -> float:
+def _reach_m(table: SeparationTable, pipe: Body) -> float:
     """Within which of the axis of a pipe lie the axes of all that may be too near."""
     return table.reach_m + pipe.half_m[0] + LARGEST_HALF_M
 
 
-def _proposed(plane: Plane, line: Any, said: ProposedProperties) -> Pipe:
+def _proposed(line: Any, said: ProposedProperties, plane_srid: int) -> Body:
     """The pipe that is proposed.
 
     Raises:
-        InvalidBody: of an unknown kind, without length, too fine, or nowhere in the ground.
+        InvalidBody: of an unknown kind, of no size, too fine, or nowhere in the ground.
     """
     if said.kind not in CATEGORY_OF_KIND:
         raise InvalidBody("is no kind of pipe", "/properties/kind")
-    if said.section is not None and not half_size(None, said.section)[0]:
-        raise InvalidBody("needs width x height in mm, as 2000x1500", "/properties/section")
-    if line.length == 0 or shapely.get_num_coordinates(line) > MOST_PROPOSED_POINTS:
-        reason = f"needs a line of some length with at most {MOST_PROPOSED_POINTS:,} points"
+    if shapely.get_num_coordinates(line) > MOST_PROPOSED_POINTS:
+        reason = f"has more than {MOST_PROPOSED_POINTS:,} points"
         raise InvalidBody(reason, "/geometry/coordinates")
-    in_plane = plane.of_degrees(line)
-    elevation_m = shapely.get_coordinates(line, include_z=True)[:, 2] if line.has_z else None
-    least, most = _SEEN_ELEVATIONS_M
-    if elevation_m is not None and not ((elevation_m > least) & (elevation_m < most)).all():
+    elevations = shapely.get_coordinates(line, include_z=True)[:, 2]
+    least, most = _ELEVATIONS_M
+    if line.has_z and not ((elevations > least) & (elevations < most)).all():
         raise InvalidBody("has elevations that cannot be", "/geometry/coordinates")
-    half_height_m = half_size(said.diameter_mm, said.section)[1]
-    return Pipe(
-        feature_id=None,
-        kind=said.kind,
-        category=CATEGORY_OF_KIND[said.kind],
-        line=in_plane,
-        diameter_mm=said.diameter_mm,
-        section=said.section,
-        burial=said.burial,
-        pressure=said.pressure,
-        elevation_m=elevation_m,
-        depth_m=axis_depths(
-            in_plane, said.depth_m, said.depth_m, reference="crown", half_height_m=half_height_m
-        ),
-    )
+    places = shapely.get_coordinates(in_plane(line, plane_srid))
+    attributes = said.model_dump() | {
+        "category": CATEGORY_OF_KIND[said.kind],
+        "depth_ref": "crown",
+        "start_depth_m": said.depth_m,
+        "end_depth_m": said.depth_m,
+    }
+    pipe = proposed_body(shapely.LineString(np.column_stack([places, elevations])), attributes)
+    if said.section is not None and pipe.pipe.size is None:
+        raise InvalidBody("is larger than any pipe, or nothing", "/properties/section")
+    return pipe
 
 
 def _answer(
-    access: Access,
-    moment: Moment,
-    table: SeparationTable,
-    plane: Plane,
-    pipe_count: int,
-    found: Judgement,
+    scene: PipeScene, table: SeparationTable, pipe_count: int, found: Judgement
 ) -> Response:
     document = {
         "table": table.named,
-        "at": moment.at,
-        "as_recorded": moment.as_recorded,
-        "plane_srid": plane.srid,
+        **scene.document,
         "pipe_count": pipe_count,
         "exempt_count": found.exempt,
         "pairs_without_rule": found.without_rule,
-        "categories_not_seen": unseen_categories(access),
         "breach_count": len(found.breaches),
-        "breaches": [_told(plane, one) for one in found.breaches[:MOST_LISTED]],
+        "breaches": [_told(scene, one) for one in found.breaches[:MOST_LISTED]],
         "vertical_unknown_count": len(found.undecided),
-        "vertical_unknown": [_told(plane, one) for one in found.undecided[:MOST_LISTED]],
+        "vertical_unknown": [_told(scene, one) for one in found.undecided[:MOST_LISTED]],
     }
-    headers = {"Cache-Control": cache_control(access), "Vary": "Authorization"}
+    headers = {"Cache-Control": cache_control(scene.access), "Vary": "Authorization"}
     return json_response(document, headers=headers)
 
 
-def _told(plane: Plane, finding: Finding) -> dict[str, Any]:
+def _told(scene: PipeScene, finding: Finding) -> dict[str, Any]:
     separation, rule = finding.separation, finding.requirement.rule
     return {
         "measure": separation.measure,
@@ -240,5 +228,5 @@ def _told(plane: Plane, finding: Finding) -> dict[str, Any]:
         "vertical_m": millimetres(separation.vertical_m),
         "vertical_from": separation.vertical_from,
         "pipes": [described(pipe) for pipe in separation.pair],
-        "place": {"type": "MultiPoint", "coordinates": plane.positions(separation.place)},
+        "place": {"type": "MultiPoint", "coordinates": scene.positions(separation.place)},
     }

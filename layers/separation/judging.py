@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import shapely
 
-from layers.separation.pipes import LARGEST_HALF_M, FloatArray, Pipe, heights_at
+from layers.city import FloatArray
+from layers.separation.bodies import LARGEST_HALF_M, Body
 from layers.separation.table import Measure, Requirement, SeparationTable
 
 TOLERANCE_M = 1e-3
@@ -38,7 +39,7 @@ class Separation:
         place: The nearest points of the axes, shape (2, 2), metres in the plane system.
     """
 
-    pair: tuple[Pipe, Pipe]
+    pair: tuple[Body, Body]
     horizontal_m: float
     vertical_m: float | None
     vertical_from: str | None
@@ -87,7 +88,7 @@ class Judgement:
 
 
 def judge(
-    table: SeparationTable, pipes: Sequence[Pipe], subjects: Sequence[Pipe] | None = None
+    table: SeparationTable, pipes: Sequence[Body], subjects: Sequence[Body] | None = None
 ) -> Judgement:
     """Every pair that is nearer than the table wants.
 
@@ -122,7 +123,7 @@ def judge(
     )
 
 
-def separation_of(one: Pipe, other: Pipe) -> Separation:
+def separation_of(one: Body, other: Body) -> Separation:
     """How far two pipes are from each other; the same whichever comes first."""
     first, second = sorted((one, other), key=_order)
     plan_m = float(shapely.distance(first.line, second.line))
@@ -144,7 +145,7 @@ def separation_of(one: Pipe, other: Pipe) -> Separation:
     return Separation((first, second), horizontal_m, None, None, True, place)
 
 
-def _near_pairs(pipes: Sequence[Pipe], reach_m: float) -> Iterator[tuple[Pipe, Pipe]]:
+def _near_pairs(pipes: Sequence[Body], reach_m: float) -> Iterator[tuple[Body, Body]]:
     """Pairs whose outer faces may be within reach of each other in plan, each once."""
     if not pipes:
         return
@@ -160,16 +161,20 @@ def _near_pairs(pipes: Sequence[Pipe], reach_m: float) -> Iterator[tuple[Pipe, P
         yield pipes[i], pipes[j]
 
 
-def _is_joined(one: Pipe, other: Pipe) -> bool:
+def _is_joined(one: Body, other: Body) -> bool:
     """Whether pipes are of one network and meet: at a node of both, or where one ends."""
-    if one.category is None or one.category != other.category:
+    if one["category"] is None or one["category"] != other["category"]:
         return False
-    if {node for node in one.ends if node} & {node for node in other.ends if node}:
+    if _nodes(one) & _nodes(other):
         return True
     return any(_ends_on(a, b) for a, b in ((one, other), (other, one)))
 
 
-def _ends_on(one: Pipe, other: Pipe) -> bool:
+def _nodes(pipe: Body) -> set[str]:
+    return {pipe[name] for name in ("start_node", "end_node")} - {None, ""}
+
+
+def _ends_on(one: Body, other: Body) -> bool:
     """Whether an end of a pipe lies on another, and touches it in height where that is known."""
     for x, y in one.vertices[[0, -1]]:
         if shapely.distance(shapely.Point(x, y), other.line) <= JOINED_M:
@@ -180,7 +185,7 @@ def _ends_on(one: Pipe, other: Pipe) -> bool:
     return False
 
 
-def _gaps_at(first: Pipe, second: Pipe, name: str, places: FloatArray) -> list[float] | None:
+def _gaps_at(first: Body, second: Body, name: str, places: FloatArray) -> list[float] | None:
     """The gap in height at each place where axes cross; None where heights are not known.
 
     Where axes run on top of each other and change places in height, they touch in between.
@@ -199,7 +204,7 @@ def _gaps_at(first: Pipe, second: Pipe, name: str, places: FloatArray) -> list[f
     return gaps
 
 
-def _gap(first: Pipe, second: Pipe, name: str, place: FloatArray) -> float | None:
+def _gap(first: Body, second: Body, name: str, place: FloatArray) -> float | None:
     """The gap in height between two places on two pipes; None where a height is not known."""
     if getattr(first, name) is None or getattr(second, name) is None:
         return None
@@ -208,13 +213,13 @@ def _gap(first: Pipe, second: Pipe, name: str, place: FloatArray) -> float | Non
 
 
 def _both(
-    first: Pipe, second: Pipe, name: str, place: FloatArray
+    first: Body, second: Body, name: str, place: FloatArray
 ) -> tuple[float, float, float, float]:
     return (
-        *heights_at(first, getattr(first, name), *place[0]),
-        *heights_at(second, getattr(second, name), *place[1]),
+        *first.heights_at(getattr(first, name), *place[0]),
+        *second.heights_at(getattr(second, name), *place[1]),
     )
 
 
-def _order(pipe: Pipe) -> tuple[Any, ...]:
-    return (pipe.feature_id or 0, pipe.kind or "", pipe.vertices.tobytes())
+def _order(pipe: Body) -> tuple[Any, ...]:
+    return (pipe.pipe.feature_id, pipe["kind"] or "", pipe.vertices.tobytes())

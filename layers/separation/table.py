@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from layers.codes import PIPE_CATEGORIES
 
 if TYPE_CHECKING:
-    from layers.separation.pipes import Pipe
+    from layers.separation.bodies import Body
 
 Metres = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 _Text = Annotated[str, Field(min_length=1, max_length=500)]
@@ -63,7 +63,7 @@ class Rule(_Part):
     above_mm: float | None = None
     note: str | None = None
 
-    def fits(self, one: Pipe, other: Pipe) -> bool:
+    def fits(self, one: Body, other: Body) -> bool:
         """Whether the sizes meet its condition, or may: unknown ones always do."""
         sizes = (one.largest_side_mm, other.largest_side_mm)
         largest = max((size for size in sizes if size), default=None)
@@ -170,16 +170,17 @@ class SeparationTable(_Part):
         """Beyond this distance between outer faces no rule is breached."""
         return max((rule.required_m for rule in self.horizontal), default=0.0)
 
-    def classes_of(self, pipe: Pipe) -> tuple[str, ...]:
+    def classes_of(self, pipe: Body) -> tuple[str, ...]:
         """The classes that a pipe may be of; one if enough is known, none if there is none."""
-        found: Sequence[PipeClass] = [one for one in self.classes if one.category == pipe.category]
-        if pipe.burial:
-            found = [one for one in found if pipe.burial in one.burials] or found
-        if pressure := (pipe.pressure or "").strip():
+        found: Sequence[PipeClass] = [
+            one for one in self.classes if one.category == pipe["category"]
+        ]
+        found = [one for one in found if pipe["burial"] in one.burials] or found
+        if pressure := (pipe["pressure"] or "").strip():
             found = [one for one in found if pressure.startswith(one.pressures)] or found
         return tuple(one.name for one in found)
 
-    def requirement(self, measure: Measure, one: Pipe, other: Pipe) -> Requirement | None:
+    def requirement(self, measure: Measure, one: Body, other: Body) -> Requirement | None:
         """What is asked of two pipes, in whichever order they come; None if nothing is.
 
         Where a pipe may be of several classes, the strictest rule counts.
@@ -196,9 +197,9 @@ class SeparationTable(_Part):
         several = len({rule.required_m for rule in rules.values()}) > 1
         return Requirement(rule=rules[strictest], is_strictest=several)
 
-    def is_exempt(self, pipe: Pipe) -> bool:
+    def is_exempt(self, pipe: Body) -> bool:
         """Whether a pipe is laid in a way that the table does not judge."""
-        return pipe.burial in self.exempt_burials
+        return pipe["burial"] in self.exempt_burials
 
     def strip_m(self, category: str | None) -> float:
         """The strip beside a pipe; the widest where its category is not known."""

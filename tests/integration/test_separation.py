@@ -1,20 +1,22 @@
-"""Pipes that are too near, over HTTP, within what a level may see."""
+"""Pipes that are too near, and pits that endanger them, over HTTP, within what a level may see."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import pytest
-import shapely
 from starlette.testclient import TestClient
 
 from layers.access import Clearance
-from layers.separation.reading import Plane
+from layers.underground.lines import from_plane
 from tests.conftest import KeyMaker
 from tests.support import City, pipe
 
-PLANE = Plane(4547)
+PLANE_SRID = 4547
 EAST_M, NORTH_M = 505_000, 2_494_000
 YEAR = datetime(2015, 1, 1, tzinfo=UTC)
 LATER = datetime(2020, 1, 1, tzinfo=UTC)
@@ -24,13 +26,13 @@ Place = tuple[float, float, float]
 
 def at(*places: Place) -> list[Place]:
     """Longitude, latitude and elevation of places in metres from the corner of the scene."""
-    plan = shapely.LineString([(EAST_M + x, NORTH_M + y) for x, y, _ in (*places, (0, 0, 0))])
-    degrees = shapely.get_coordinates(PLANE.to_degrees(plan))[:-1]
-    return [(lon, lat, z) for (lon, lat), (_, _, z) in zip(degrees.tolist(), places, strict=True)]
+    plan = np.array([(EAST_M + x, NORTH_M + y) for x, y, _ in places])
+    degrees = from_plane(plan, PLANE_SRID).tolist()
+    return [(lon, lat, z) for (lon, lat), (_, _, z) in zip(degrees, places, strict=True)]
 
 
 def laid(code: str, kind: str, *places: Place, **more: Any) -> dict[str, Any]:
-    return pipe(code, kind, *at(*places), diameter_mm=200, **more)
+    return pipe(code, kind, *at(*places), diameter_mm=200, **{"z_source": "surveyed", **more})
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -39,7 +41,16 @@ def street(city: City) -> None:
     city.publish(
         "pipelines",
         [
-            laid("MAIN", "JP", (0, 0, 2), (100, 0, 2), owner="水务", data_source="1"),
+            laid(
+                "MAIN",
+                "JP",
+                (0, 0, 2),
+                (100, 0, 2),
+                owner="水务",
+                data_source="1",
+                start_depth_m=1,
+                end_depth_m=1,
+            ),
             laid("DRAIN", "YS", (0, 1.1, 2), (100, 1.1, 2), owner="排水处", data_source="4"),
             laid("ACROSS", "WS", (50, -20, 2.5), (50, 0.3, 2.5), z_source="unknown"),
             laid("FAR", "JP", (0, 40, 2), (100, 40, 2)),
@@ -103,10 +114,8 @@ def test_what_a_level_does_not_see_is_not_judged_and_its_kinds_are_named(
 ) -> None:
     seen, all_ = (ask(client, who, bbox=SCENE) for who in (office, keepers))
 
-    assert ["RQ", "RL", "DL", "TX", "GY", "QT"] == [
-        one["category"] for one in seen["categories_not_seen"]
-    ]
-    assert [] == all_["categories_not_seen"] == pairs(seen["breaches"])
+    assert ["RQ", "RL", "DL", "TX", "GY", "QT"] == seen["categories_not_shown"]
+    assert [] == all_["categories_not_shown"] == pairs(seen["breaches"])
     assert [["GAS", "MAIN"]] == pairs(all_["breaches"])
     assert all_["breaches"][0]["is_strictest_of_several"]
 
@@ -198,7 +207,7 @@ def far(body: dict[str, Any]) -> dict[str, Any]:
     [
         (proposed((0, 0, 1), (9, 0, 1), kind="??"), "/properties/kind"),
         (proposed((0, 0, 1), (9, 0, 1), diameter_mm=90_000), "diameter_mm"),
-        (proposed((0, 0, 1), (9, 0, 1), section="huge"), "/properties/section"),
+        (proposed((0, 0, 1), (9, 0, 1), section="99999x1"), "/properties/section"),
         (proposed((0, 0, 1e9), (9, 0, 1)), "elevations"),
         (proposed((0, 0, 1), (0, 0, 1)), "length"),
         (far(proposed((0, 0, 1), (9, 0, 1))), "leaves the city"),
@@ -215,7 +224,93 @@ def test_a_proposal_that_cannot_be_is_refused_with_the_place(
     assert pointer in answer.text
 
 
-def test_the_public_knows_of_no_pipes(client: TestClient) -> None:
-    answer = client.get("/pipelines/separation", params={"bbox": SCENE})
+def pit(x: float, y: float, width: float, height: float, depth_m: float = 2) -> dict[str, Any]:
+    corners = [(x, y), (x + width, y), (x + width, y + height), (x, y + height), (x, y)]
+    ring = [place[:2] for place in at(*((*corner, 0) for corner in corners))]
+    return {"geometry": {"type": "Polygon", "coordinates": [ring]}, "depth_m": depth_m}
 
-    assert 404 == answer.status_code
+
+def dig(
+    client: TestClient, headers: dict[str, str], body: dict[str, Any], **asked: Any
+) -> dict[str, Any]:
+    answer = client.post("/pipelines/excavation", json=body, params=asked, headers=headers)
+    assert 200 == answer.status_code, answer.text
+    document: dict[str, Any] = answer.json()
+    return document
+
+
+def test_a_pit_tells_what_it_hits_whose_strip_it_enters_and_whom_to_ask(
+    client: TestClient, office: dict[str, str], keepers: dict[str, str]
+) -> None:
+    body = pit(10, -2, 5, 3.04)
+    then = "2016-01-01T00:00:00Z"
+
+    found, all_ = (dig(client, who, body, datetime=then) for who in (office, keepers))
+
+    assert [("hit", "DRAIN", None, 0.0), ("hit", "MAIN", 1.0, 0.0)] == sorted(
+        (one["danger"], one["code"], one["depth_m"], one["distance_m"]) for one in found["pipes"]
+    )
+    assert {"MAIN": (5.0, 0.3), "DRAIN": (0.0, 2.0)} == {
+        one["code"]: (one["inside_m"], one["uncertainty_m"]) for one in found["pipes"]
+    }
+    assert [("排水处", 1), ("水务", 1)] == [(o["owner"], o["hit"]) for o in found["owners"]]
+    assert (2, 0, 1) == tuple(
+        found[name] for name in ("hit_count", "strip_count", "depth_unknown_count")
+    )
+    assert (15.2, "government") == (round(found["area_m2"], 2), found["level"])
+    assert "RQ" in found["categories_not_shown"]
+    assert "GAS" in [one["code"] for one in all_["pipes"]]
+    assert [] == all_["categories_not_shown"]
+
+
+def test_an_excavation_is_asked_again_and_its_digest_checked_by_anybody(
+    client: TestClient, city: City, office: dict[str, str]
+) -> None:
+    body = pit(10, 299, 5, 3)
+    first = dig(client, office, body)
+    city.publish("pipelines", [laid("NEW", "JP", (0, 300, 2), (50, 300, 2))], valid_from=YEAR)
+
+    again = dig(client, office, body, as_recorded=first["as_recorded"])
+    now = dig(client, office, body)
+
+    assert (first, 0, 1) == (again, first["hit_count"], now["hit_count"])
+    digest = again.pop("digest")
+    written = json.dumps(again, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert f"sha256:{hashlib.sha256(written.encode()).hexdigest()}" == digest
+    assert digest != now["digest"]
+
+
+def crossed() -> dict[str, Any]:
+    body = pit(0, 0, 5, 5)
+    ring = body["geometry"]["coordinates"][0]
+    ring[1], ring[2] = ring[2], ring[1]
+    return body
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (crossed(), "crosses itself"),
+        (pit(0, 0, 5, 5, depth_m=0), "depth_m"),
+        (pit(0, 0, 5, 5, depth_m=1_000), "depth_m"),
+        (pit(200_000, 0, 5, 5), "leaves the city"),
+        (pit(0, 0, 5, 5) | {"geometry": {"type": "LineString"}}, "Polygon"),
+    ],
+)
+def test_a_pit_that_cannot_be_is_refused(
+    client: TestClient, office: dict[str, str], body: dict[str, Any], said: str
+) -> None:
+    answer = client.post("/pipelines/excavation", json=body, headers=office)
+
+    assert 400 == answer.status_code
+    assert said in answer.text
+
+
+def test_the_public_knows_of_no_pipes(client: TestClient) -> None:
+    answers = [
+        client.get("/pipelines/separation", params={"bbox": SCENE}),
+        client.post("/pipelines/separation", json=proposed((0, 0, 1), (9, 0, 1))),
+        client.post("/pipelines/excavation", json=pit(0, 0, 5, 5)),
+    ]
+
+    assert [404, 404, 404] == [answer.status_code for answer in answers]

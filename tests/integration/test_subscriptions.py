@@ -274,22 +274,3 @@ def test_events_are_not_sent_into_the_house(client: Any, headers_of: KeyMaker, u
     answer = client.post("/subscriptions", json={"url": url}, headers=headers_of(Clearance.PUBLIC))
 
     assert (400, "/url") == (answer.status_code, answer.json()["errors"][0]["pointer"])
-
-
-def test_expiry_is_sent_and_what_is_free_after_it_meets_a_condition_anew(
-    service: Service, key: dict[str, str], receiver: Receiver
-) -> None:
-    for asked in ({"kinds": ["parking"]}, {"kinds": ["parking"], "min_available": 2}):
-        subscribe(service, key, receiver, **asked)
-    body = {"facility": "LOT", "available": 41, "resource_type": "lane", "ttl_s": 1}
-    told = []
-
-    for count in (2, 3, 5):
-        if count != 3:
-            now = {"observed_at": datetime.now(UTC).isoformat()}
-            assert call(service, "POST", "/observations", key, json=body | now).is_success
-        told.append(receiver.wait_for(count))
-
-    free, unknown = ("LOT", 41), ("LOT", None)
-    assert [[free, free], [free, free, unknown]] == told[:2]
-    assert [free, free, unknown, free, free] == told[2][:5]

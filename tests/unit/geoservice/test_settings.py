@@ -76,3 +76,11 @@ def test_a_wrong_systems_file_is_named_and_nothing_of_it_shown(tmp_path: Path, t
 def test_a_missing_systems_file_is_an_error() -> None:
     with pytest.raises(ValueError, match="cannot be read"):
         CitySettings(systems_file=Path("/nowhere/systems.yaml")).frame()
+
+
+def test_a_table_of_separations_that_cannot_be_used_is_said_by_its_variable(tmp_path: Path) -> None:
+    city = CitySettings(separations_file=tmp_path / "none.json")
+
+    assert not CitySettings().separations().verified
+    with pytest.raises(ValueError, match="GEOSERVICE_CITY__SEPARATIONS_FILE: cannot be read"):
+        city.separations()

@@ -1,4 +1,4 @@
-"""When the newest figure of a series expires, to be told then."""
+"""Transactions of parcels."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from alembic import op
 
 revision = "0024"
-down_revision = "0022"
+down_revision = "0023"
 branch_labels = None
 depends_on = None
 

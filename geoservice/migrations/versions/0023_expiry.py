@@ -1,4 +1,4 @@
-"""Transactions of parcels."""
+"""When the newest figure of a series expires, to be told then."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from alembic import op
 
 revision = "0023"
-down_revision = "0024"
+down_revision = "0022"
 branch_labels = None
 depends_on = None
 
