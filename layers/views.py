@@ -323,7 +323,7 @@ def _parcel_views(level: Clearance) -> list[str]:
         + f"{is_undone} FROM {SCHEMA}.parcel_transactions t WHERE {is_visible}",
         _barrier(level, PARCEL_LINKS)
         + f"SELECT l.code, l.transaction_id, l.is_successor FROM {SCHEMA}.parcel_links l "
-        + f"WHERE EXISTS (SELECT FROM {schema}.{PARCEL_KEYS} k WHERE k.code = l.code)",
+        + f"WHERE (SELECT EXISTS (SELECT FROM {schema}.{PARCEL_KEYS} k WHERE k.code = l.code))",
     ]
 
 

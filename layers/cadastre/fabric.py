@@ -160,7 +160,20 @@ def _path_inside(
     middle = LineString(path).interpolate(0.5, normalized=True)
     if not piece.contains(middle):
         raise InvalidTransaction("misses the parcel", "/line", plane.place_of(middle))
+    _refuse_touching(plane, piece, path)
     return path
+
+
+def _refuse_touching(plane: Plane, piece: Polygon, path: Sequence[_XY]) -> None:
+    """See that nothing but the ends of a path is on the boundary: no part hangs by a thread."""
+    corners = [Point(xy) for xy in shapely.get_coordinates(piece)]
+    near = [one for one in corners if LineString(path).distance(one) <= TOLERANCE_M]
+    near += [one for one in map(Point, path[1:-1]) if piece.boundary.distance(one) <= TOLERANCE_M]
+    ends = Point(path[0]), Point(path[-1])
+    for one in near:
+        if min(one.distance(end) for end in ends) > TOLERANCE_M:
+            reason = "touches the boundary between its ends"
+            raise InvalidTransaction(reason, "/line", plane.place_of(one))
 
 
 def _snapped(point: Point, piece: Polygon, vertices: npt.NDArray[np.object_]) -> Point:

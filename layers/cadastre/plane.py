@@ -12,6 +12,7 @@ from shapely import Geometry, Point
 
 from layers.base import STORAGE_SRID
 from layers.city import FloatArray
+from layers.errors import InvalidTransaction
 
 _G = TypeVar("_G", bound=Geometry)
 _LonLat = tuple[float, float]
@@ -36,10 +37,16 @@ class Plane:
         self._degrees: dict[tuple[float, float], _LonLat] = {}
 
     def project(self, degrees: _G) -> _G:
-        """A shape of CGCS2000 degrees (x longitude) in the plane (x east, y north, metres)."""
+        """A shape of CGCS2000 degrees (x longitude) in the plane (x east, y north, metres).
+
+        Raises:
+            InvalidTransaction: it lies where the plane system has no places.
+        """
 
         def forth(lonlat: FloatArray) -> FloatArray:
             xy = np.column_stack(self._forth.transform(*lonlat.T))
+            if not np.isfinite(xy).all():
+                raise InvalidTransaction("lies outside of the plane system of the city")
             self._degrees.update(
                 zip(map(tuple, xy.tolist()), map(tuple, lonlat.tolist()), strict=True)
             )

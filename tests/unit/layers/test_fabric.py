@@ -49,6 +49,11 @@ def test_a_shape_gets_its_degrees_back_to_the_last_bit(plane: Plane) -> None:
     assert shapely.get_coordinates(degrees).tolist() == shapely.get_coordinates(again).tolist()
 
 
+def test_a_place_on_the_other_side_of_the_earth_has_none_in_the_plane(plane: Plane) -> None:
+    with pytest.raises(InvalidTransaction, match="plane system"):
+        plane.project(LineString([(113.9, 22.5), (24, 0)]))
+
+
 def test_the_first_part_is_the_one_to_the_left_of_the_line(plane: Plane) -> None:
     left, right, _ = split(plane, area(box(0, 0, 10, 10)), line((-1, 2), (11, 2)), [])
 
@@ -89,6 +94,21 @@ def test_a_parcel_that_a_line_does_not_part_in_two_is_refused(
 ) -> None:
     with pytest.raises(InvalidTransaction, match=reason):
         split(plane, parcel, line((-1, 2), (11, 2)), [])
+
+
+@pytest.mark.parametrize(
+    ("places", "reason"),
+    [
+        ([(-1, 2), (5, 9.9995), (11, 2)], "touches the boundary"),
+        ([(-1, 2), (5, 10), (11, 2)], "more than twice"),
+        ([(2, 2), (2, 2)], "no length"),
+    ],
+)
+def test_a_line_that_would_leave_no_good_parts_is_refused(
+    plane: Plane, places: list[tuple[float, float]], reason: str
+) -> None:
+    with pytest.raises(InvalidTransaction, match=reason):
+        split(plane, area(box(0, 0, 10, 10)), line(*places), [])
 
 
 def test_a_line_into_a_hole_parts_nothing(plane: Plane) -> None:
