@@ -28,11 +28,11 @@ demo: ## load the sample city and serve it until Ctrl-C
 	@scripts/setup run web
 	@geoservice demo
 
-# Workers get neighbouring tests, not every other one: what a module shares is made once, not by each.
+# A worker gets whole files, so what a module shares is made once, and its tests keep their order.
 .PHONY: test
 test: check ## check, then run every test
 	npm --prefix geoservice/web --silent test
-	pytest -n $(WORKERS) --dist worksteal
+	pytest -n $(WORKERS) --dist loadfile
 
 .PHONY: check
 check: install ## format, lint, types, import rules

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import pytest
@@ -25,8 +26,13 @@ from tests.conftest import KeyMaker
 from tests.support import City, facility
 
 HOURS = CityHours("Asia/Shanghai")
-NOW = datetime.now(UTC)
 TTL_S = 60
+
+
+@cache
+def now() -> datetime:
+    """When the first test began; tests may be collected long before."""
+    return datetime.now(UTC)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +43,7 @@ def observer(city: City, headers_of: KeyMaker) -> dict[str, str]:
 
 
 def send(client: TestClient, observer: dict[str, str], code: str, **said: Any) -> None:
-    body = {"facility": code, "ttl_s": TTL_S, "observed_at": NOW.isoformat(), **said}
+    body = {"facility": code, "ttl_s": TTL_S, "observed_at": now().isoformat(), **said}
     assert 200 == client.post("/observations", json=body, headers=observer).status_code
 
 
@@ -54,7 +60,7 @@ def in_ingest(city: City, work: Callable[[AsyncConnection], Awaitable[Any]]) -> 
 
 def expired_at(city: City, seconds: float) -> int:
     """How many are told, so many seconds after now."""
-    told: int = in_ingest(city, lambda c: expire(c, NOW + timedelta(seconds=seconds)))
+    told: int = in_ingest(city, lambda c: expire(c, now() + timedelta(seconds=seconds)))
     return told
 
 
@@ -107,7 +113,7 @@ def test_a_threshold_is_crossed_when_what_is_free_is_not_known_any_more(
 def test_a_figure_that_comes_too_late_is_never_told_as_free(
     city: City, client: TestClient, observer: dict[str, str]
 ) -> None:
-    before = (NOW - timedelta(hours=1)).isoformat()
+    before = (now() - timedelta(hours=1)).isoformat()
     send(client, observer, "LATE", available=4, observed_at=before)
 
     told = expired_at(city, 0)
@@ -120,7 +126,7 @@ def test_a_longer_life_is_believed(
     city: City, client: TestClient, observer: dict[str, str]
 ) -> None:
     send(client, observer, "LONGER", available=4)
-    earlier = (NOW - timedelta(seconds=5)).isoformat()
+    earlier = (now() - timedelta(seconds=5)).isoformat()
     send(client, observer, "LONGER", available=3, observed_at=earlier, ttl_s=600)
 
     told = [expired_at(city, seconds) for seconds in (1_700, 1_801)]

@@ -111,6 +111,7 @@ export class LiveAvailability {
 
   /** A source of another time has lost its states; what they told may be wrong there. */
   #startAnew(): void {
+    this.#request.abort();
     this.#draw([]);
     this.#schedule(SETTLE_MS);
   }
