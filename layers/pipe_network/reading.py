@@ -131,7 +131,8 @@ def _flow(view: TableClause) -> ColumnElement[int]:
     starts, ends = (
         func.coalesce(
             view.c[f"{which}_elevation_m"],
-            case((view.c.z_source.is_distinct_from(literal(_UNKNOWN_Z)), func.ST_Z(point))),
+            # Where nobody says where it is from, the elevation is not known either.
+            case((view.c.z_source != literal(_UNKNOWN_Z), func.ST_Z(point))),
         )
         for which, point in (
             ("start", func.ST_StartPoint(view.c.geom)),

@@ -160,6 +160,23 @@ def test_a_level_walks_only_what_it_may_see(
     assert 404 == client.get("/pipelines/trace?node=A").status_code
 
 
+def test_a_drain_without_a_direction_flows_down_if_its_elevations_are_known(
+    city: City, client: TestClient, office: dict[str, str]
+) -> None:
+    known = pipe("Y1", "YS", (114.2, 22.6, 3), (114.201, 22.6, 2), start_node="Y-A", end_node="Y-B")
+    unsaid = pipe("Y2", "YS", (114.201, 22.6, 2), (114.202, 22.6, 1)) | {
+        "start_node": "Y-B",
+        "end_node": "Y-C",
+    }
+    city.publish("pipelines", [known | {"z_source": "surveyed"}, unsaid], valid_from=YEAR)
+
+    node_of = {"lon": 114.2001, "lat": 22.6, "kind": "YS", "mode": "downstream"}
+    found = get(client, "trace", office, f="geojson", **node_of)
+
+    assert ["Y1"] == codes(found)
+    assert 1 == found["summary"]["direction_unknown"]
+
+
 def test_the_network_is_that_of_the_instant(
     city: City, client: TestClient, office: dict[str, str]
 ) -> None:
