@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -122,7 +123,8 @@ async def trace_pipes(  # one for each parameter
         nodes, edges = await _beginning(connection, asked, direction, blocked)
         if mode == "path":
             return await _path(connection, asked, nodes, to, blocked, f)
-        found = trace(graph, nodes, edges, direction, blocked, MOST_TRACED)
+        # A large network takes tenths of a second, in which others are to be answered.
+        found = await asyncio.to_thread(trace, graph, nodes, edges, direction, blocked, MOST_TRACED)
         document = await _told(connection, asked, found.edges)
         document |= {
             "mode": mode,
@@ -162,7 +164,7 @@ async def isolate_burst(  # one for each parameter
     async with database.readers(access).connection() as connection:
         unmoved = await _nodes(connection, asked, stuck, "stuck")
         burst = await _burst(connection, asked)
-        found = isolate(graph, *burst, unmoved)
+        found = await asyncio.to_thread(isolate, graph, *burst, unmoved)
         cut = np.concatenate([found.shut, found.dry])
         document = await _told(connection, asked, cut)
         document |= {
@@ -241,7 +243,7 @@ async def _nearest(
     kinds: Sequence[str] | None,
     moment: Moment,
 ) -> tuple[int, str]:
-    found = await nearest_pipe(connection, access.level, start, kinds, moment.parameters)
+    found = await nearest_pipe(connection, start, kinds, moment.parameters)
     if found is None:
         raise InvalidParameter("lon", start.lon, "and lat have no pipe within 50 m")
     return found
@@ -318,11 +320,11 @@ async def _path(
     if to is None:
         raise MissingParameter("to")
     target = await _node(connection, asked, to)
-    ways = [
-        way
+    found = [
+        await asyncio.to_thread(shortest_path, asked.graph, one, target, blocked)
         for one in nodes.tolist()
-        if (way := shortest_path(asked.graph, one, target, blocked)) is not None
     ]
+    ways = [way for way in found if way is not None]
     if not ways:
         raise InvalidParameter("to", to, "is not reached from there")
     edges, _ = min(ways, key=lambda way: way[1])

@@ -33,7 +33,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql.psycopg import dialect as psycopg_dialect
 
 from layers.access import Clearance
-from layers.pipe_network.graph import EDGE, NODE, PUMP, SOURCE, VALVE
+from layers.pipe_network.graph import PUMP, SOURCE, VALVE
 from layers.pipe_network.roles import ABANDONED, DRAINAGE, PUMPS, SOURCES, VALVES
 from layers.pipeline_nodes import LAYER as NODES
 from layers.pipelines import LAYER as PIPELINES
@@ -175,6 +175,3 @@ def rows_of(copied: Sequence[bytes], kind: np.dtype[Any]) -> NDArray[Any]:
     for name in names:
         found[name] = read[name]
     return found[np.argsort(found["id"], kind="stable")]
-
-
-EMPTY_EDGES, EMPTY_NODES = np.zeros(0, EDGE), np.zeros(0, NODE)

@@ -76,7 +76,6 @@ def _kind_statement(layer: Layer, level: Clearance, *, is_earlier_belief: bool) 
 
 async def nearest_pipe(
     connection: NetworkConnection,
-    level: Clearance,
     start: Start,
     kinds: Sequence[str] | None,
     moment: Mapping[str, Any],
@@ -84,9 +83,9 @@ async def nearest_pipe(
     """The segment nearest to a place, within ``NEAR_M``, and its kind; None if there is none.
 
     Args:
+        connection: Of the reader role of the caller, which decides what there is.
         kinds: Only of these; None takes any.
     """
-    del level  # the role of the connection decides
     assert start.lon is not None  # noqa: S101  # for mypy: the caller has seen to it
     assert start.lat is not None  # noqa: S101  # likewise
     x, y = mercator(start.lon, start.lat)
